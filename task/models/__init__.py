@@ -1,0 +1,1 @@
+"""The two candidates: hierarchical shrinkage on cells, and the embedding network."""
