@@ -1,0 +1,96 @@
+# Every command of the project. Each makes what it needs; a bare Debian or Ubuntu machine with
+# python3 (3.11 or newer), its venv module and make is enough.
+
+PYTHON ?= python3
+SEED ?= 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common task api local infra bench tests)))))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench mutants clean mariadb
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## play the whole loop on made-up votes (SEED=n)
+	@$(BIN)/python -m local.demo --seed $(SEED)
+
+test: $(VENV)/.dev mariadb ## run every level of test, with coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n 2
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: $(VENV)/.dev ## the one gate: format, lint, types, import contracts, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(ROOMS)
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+fmt: $(VENV)/.dev ## format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev mariadb ## measure; one table a figure (ARGS=name for one)
+	@$(BIN)/python -m bench $(ARGS)
+
+mutants: $(VENV)/.dev mariadb ## break each guard and see its test go red (ARGS=name for one)
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+clean: ## remove what the demo, the tests and the tools left behind
+	@rm -rf .demo .work .bench .coverage .coverage.* .cache .mypy_cache .pytest_cache \
+		.ruff_cache .import_linter_cache .hypothesis
+	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps below say that an installation ended. The lock is for two commands at once: the
+# second waits, finds the stamp and has nothing to do.
+
+# torch comes first and alone: with PyTorch's own index beside the usual one the CPU build wins,
+# and --retries 0 lets a machine that cannot reach that index go on without it.
+$(VENV)/.runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not: name one with make PYTHON=python3.12"; \
+		exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: install it with apt-get install python3-venv"; \
+		exit 1; } >&2
+	@mkdir -p $(VENV); exec 9>$(VENV)/.lock; flock 9; \
+	if [ ! $@ -nt requirements.txt ]; then \
+		set -e; \
+		echo "installing requirements.txt into $(VENV), once: a minute or two"; \
+		[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV); \
+		$(PIP) --retries 0 --extra-index-url $(TORCH_INDEX) \
+			"$$(sed -n 's/^\(torch==[^ #;]*\).*/\1/p' requirements.txt)"; \
+		$(PIP) -r requirements.txt; \
+		touch $@; \
+	fi
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@exec 9>$(VENV)/.lock; flock 9; \
+	if [ ! $@ -nt requirements-dev.txt ] || [ ! $@ -nt $(VENV)/.runtime ]; then \
+		set -e; \
+		echo "installing requirements-dev.txt into $(VENV), once"; \
+		$(PIP) -r requirements-dev.txt; \
+		touch $@; \
+	fi
+
+# The two core packages hold the server and what sets up its folder, but no service: nothing is
+# started on this machine. The tests start their own server and stop it.
+mariadb:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
+	if ! command -v mariadbd >/dev/null; then \
+		packages="mariadb-server-core mariadb-client-core"; \
+		as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
+		echo "installing $$packages for the tests, once"; \
+		{ $$as_root true && $$as_root apt-get update -qq && $$as_root env \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; \
+		} >/dev/null || { \
+			echo "The tests need MariaDB's server, and it could not be installed." \
+				"Run as an administrator: apt-get install $$packages"; \
+			exit 1; } >&2; \
+	fi
