@@ -29,7 +29,7 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, import contracts, test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(ROOMS)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
 fmt: $(VENV)/.dev ## format the code and mend what the linter can

@@ -15,6 +15,11 @@ ROOMS = (*SHIPPED, "bench", "tests")
 EDGES = {
     "task.__main__",  # the process: arguments, environment, exit status
     "task.pipeline",  # the composition root
+    "task.attempt",  # the lease, signals and the heartbeat of a run
+    "task.extract",  # reads the database
+    "task.folder",  # the files of a run
+    "task.publish",  # writes the store
+    "task.deploy",  # moves the pointer
 }
 
 
