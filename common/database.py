@@ -1,0 +1,178 @@
+"""Reads the votes' database: one read-only, consistent snapshot, from opening to closing.
+
+`DATABASE_URL` chooses the kind: a MySQL or MariaDB server, or an SQLite file that is opened
+and never created. The two classes speak the drivers' own language rather than an ORM's: there
+are seven questions in all, and the driver's cost per row is what limits the reading.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from common import queries
+from common.errors import DatabaseError, UsageError
+
+MYSQL_SCHEMES = ("mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy")
+FORMS = "sqlite:///path, mysql://, mysql+pymysql:// or asyncmy://user@host:port/database"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+MYSQL_PORT = 3306
+
+Row = Sequence[bytes]  # in the order of queries.ROW, then (vote, clicked) for each column
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoteCounts:
+    """Votes in all, and new ones: after the last verdict's cutoff and not after this one."""
+
+    total: int
+    new: int
+
+
+class Database(Protocol):
+    """One consistent view of `analysis_history`; every failure is a DatabaseError."""
+
+    kind: Literal["sqlite", "mysql"]
+    identity: str  # hex SHA-256 of what is read, without the user
+
+    def clock(self) -> datetime:
+        """The database's own clock when the snapshot began, in UTC."""
+
+    def columns(self) -> frozenset[str]:
+        """The columns of the table; a missing table or needed column is an error."""
+
+    def count_votes(self, since: datetime | None) -> VoteCounts:
+        """Eligible votes; before any verdict (`since` None) every vote is new."""
+
+    def voted_rows(self) -> Iterator[Row]:
+        """Every voted row, by id."""
+
+    def changed_rows(self, since: datetime) -> Iterator[Row]:
+        """What may have changed since then, in no order: see `queries.read_changed`."""
+
+    def has_feedback_index(self) -> bool:
+        """Whether an index begins with feedback_at."""
+
+    def tls_in_use(self) -> bool:
+        """Whether the connection is encrypted; a file has none."""
+
+    def can_write(self) -> bool:
+        """Whether this user could change anything: a right beyond SELECT, a writable file."""
+
+    def close(self) -> None:
+        """End the snapshot."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAddress:
+    """Where a MySQL or MariaDB server is; without a password, which never is in an address."""
+
+    user: str
+    host: str
+    port: int
+    database: str
+
+
+def connect(
+    url: str, *, password: str | None, ca: Path | None, statement_timeout_seconds: float
+) -> Database:
+    """Open the database at `url` and begin its snapshot.
+
+    UsageError: an address that cannot be meant. DatabaseError: it cannot be opened.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
+        from common.sqlite_database import SqliteDatabase
+
+        path = sqlite_path(url)
+        return SqliteDatabase(path, identity("sqlite", str(path)), statement_timeout_seconds)
+    if scheme not in MYSQL_SCHEMES:
+        raise UsageError(f"DATABASE_URL must be one of {FORMS}, got a scheme {scheme!r}")
+    from common.mysql_database import MysqlDatabase
+
+    address = server_address(url)
+    if ca is None and address.host not in LOOPBACK:
+        raise UsageError(
+            f"a server that is not on this machine must be verified, got {address.host} "
+            "without a CA: set DB_CA to the file of its certificate authority"
+        )
+    return MysqlDatabase(
+        address,
+        identity("mysql", address.host, address.port, address.database),
+        password=password,
+        ca=ca,
+        statement_timeout_seconds=statement_timeout_seconds,
+    )
+
+
+def identity(*parts: object) -> str:
+    """A hex SHA-256 that tells one source from another and names neither user nor password."""
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of `sqlite:///relative` or `sqlite:////absolute`, resolved."""
+    rest = url.removeprefix("sqlite://")
+    if not rest.startswith("/") or rest == "/":
+        raise UsageError(
+            "an SQLite address must be sqlite:///relative/path or sqlite:////absolute/path, "
+            f"got {url!r}"
+        )
+    return Path(rest[1:]).resolve()
+
+
+def server_address(url: str) -> ServerAddress:
+    """The parts of a server's address; a password or an option in it is refused, not echoed."""
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise UsageError(
+            "DATABASE_URL must not hold a password (it would stand in logs and process lists): "
+            "put it into DB_PASSWORD"
+        )
+    _refuse_options(parts)
+    try:
+        port = parts.port or MYSQL_PORT
+    except ValueError as exc:
+        raise UsageError("the port in DATABASE_URL must be a number from 1 to 65535") from exc
+    address = ServerAddress(
+        user=unquote(parts.username or ""),
+        host=parts.hostname or "",
+        port=port,
+        database=unquote(parts.path.removeprefix("/")),
+    )
+    for name in ("user", "host", "database"):
+        if not getattr(address, name):
+            raise UsageError(f"DATABASE_URL must name a {name}: {FORMS}")
+    return address
+
+
+def _refuse_options(parts: SplitResult) -> None:
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - {"charset"}
+    if names:
+        raise UsageError(
+            f"DATABASE_URL takes no options but charset, got {', '.join(sorted(names))}: "
+            "the CA goes into DB_CA, the password into DB_PASSWORD"
+        )
+
+
+def check_columns(columns: frozenset[str], where: str) -> frozenset[str]:
+    """`columns` if the table has all that is needed, else a DatabaseError with the remedy."""
+    if not columns:
+        raise DatabaseError(
+            f"{where} must have a table {queries.TABLE}, found none: check the database's name "
+            f"in DATABASE_URL and that its user may SELECT from {queries.TABLE}"
+        )
+    missing = queries.missing_columns(columns)
+    if missing:
+        raise DatabaseError(
+            f"{queries.TABLE} must have every needed column, got no {', '.join(missing)}: "
+            "add it, or give the user the right to read it"
+        )
+    return columns

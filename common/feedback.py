@@ -1,0 +1,164 @@
+"""The ONE definition of an eligible vote: spellings, faces, tones, style names, scores, groups.
+
+Pure functions over plain values, standard library only, because three places must agree on
+them to the letter: the small function that counts votes, the task that reads them and the
+service that answers requests. A second copy of any rule here would drift.
+"""
+
+import hashlib
+import math
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+LIKE = "like"
+DISLIKE = "dislike"
+# Exactly these six spellings are votes. Any other text is rejected and counted, never guessed.
+VOTES: Mapping[str, str] = {
+    "like": LIKE,
+    "LIKE": LIKE,
+    "good": LIKE,
+    "dislike": DISLIKE,
+    "DISLIKE": DISLIKE,
+    "bad": DISLIKE,
+}
+
+FACE_SHAPES = ("계란형", "둥근형", "각진형", "긴형", "하트형")
+
+WARM, COOL, NEUTRAL = "웜톤", "쿨톤", "중간톤"
+SKIN_TONES = (WARM, COOL, NEUTRAL)
+_TONE_OF_COLOUR = {"봄웜": WARM, "가을웜": WARM, "여름쿨": COOL, "겨울쿨": COOL}
+
+# Three generations of `recommended_styles` name the same two things differently.
+NAME_KEYS = ("style_name", "style", "hairstyle")
+SCORE_KEYS = ("ml_confidence", "ml_confidence_score", "score")
+PERCENT = 100  # a score above 1 is a percentage; above 100 it is nonsense
+
+ANONYMOUS = "anonymous"
+# Constants, not settings: models of different split versions are not comparable.
+SPLIT_VERSION = "1"
+SPLIT_PARTS = 10_000
+TRAIN_BELOW = 7_000
+VALIDATION_BELOW = 8_500
+SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+
+_EPOCH = datetime(1970, 1, 1)
+_DAY_US = 86_400_000_000
+
+
+def face_shape(text: str | None) -> str | None:
+    """One of the five `FACE_SHAPES`, or None: the unknown face, which is not a reject."""
+    name = unicodedata.normalize("NFC", text or "").strip()
+    return name if name in FACE_SHAPES else None
+
+
+def skin_tone(personal_color: str | None) -> str:
+    """The tone of a personal colour, with or without a trailing 톤; NEUTRAL when unknown."""
+    name = unicodedata.normalize("NFC", personal_color or "").strip()
+    return _TONE_OF_COLOUR.get(name.removesuffix("톤").rstrip(), NEUTRAL)
+
+
+def style_key(name: str) -> str:
+    """What makes two names the same style: NFC, casefolded, no white space; brackets kept."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return "".join(folded.split())
+
+
+def display_name(name: str) -> str:
+    """A name to show people: NFC, trimmed, inner white space collapsed to one space."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def _first_present(item: Mapping[str, object], keys: tuple[str, ...]) -> object:
+    """The value of the first key that is there and is neither null nor blank text."""
+    for key in keys:
+        value = item.get(key)
+        if value is not None and not (isinstance(value, str) and not value.strip()):
+            return value
+    return None
+
+
+def item_name(item: Mapping[str, object]) -> str | None:
+    """The display name of a recommended style, or None when it has none that can be read."""
+    value = _first_present(item, NAME_KEYS)
+    if not isinstance(value, str) or not _is_unicode(value):
+        return None
+    return display_name(value)
+
+
+def _is_unicode(text: str) -> bool:
+    """False for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def item_reason(item: Mapping[str, object]) -> str | None:
+    """Why the style was recommended, when that is text."""
+    value = item.get("reason")
+    return value if isinstance(value, str) and value.strip() and _is_unicode(value) else None
+
+
+def item_score(item: Mapping[str, object]) -> tuple[float | None, bool]:
+    """The score of a recommended style as `score` reads it."""
+    return score(_first_present(item, SCORE_KEYS))
+
+
+def score(value: object) -> tuple[float | None, bool]:
+    """(score in 0..1 or None, whether a value was there that is no score).
+
+    A value above 1 is a percentage. NaN, negative, above 100, text and truth values are
+    missing and counted; None is missing and is nobody's fault.
+    """
+    if value is None:
+        return None, False
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None, True
+    if math.isnan(value) or value < 0 or value > PERCENT:
+        return None, True
+    return (value / PERCENT if value > 1 else float(value)), False
+
+
+def utc_microseconds(text: str) -> int | None:
+    """Microseconds since 1970 in UTC of a date and time in ISO form, or None if it is none.
+
+    A time without an offset is UTC; one with an offset is converted.
+    """
+    text = text.strip()
+    if text[4:5] != "-":  # fromisoformat would also take 20260101, which is a number here
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            time = time.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None
+    since = time - _EPOCH
+    return since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
+
+
+def group(user_id: str | None, image_hash: str | None, row_id: int) -> str:
+    """The hex SHA-256 of whoever must never stand on both sides of a split.
+
+    The person if known, else the photo, else the row; hashed, so that a snapshot holds no
+    raw id.
+    """
+    if user_id is not None and user_id != ANONYMOUS and user_id.strip():
+        identity = f"{SPLIT_VERSION}|user:{user_id}"
+    elif image_hash is not None and image_hash.strip():
+        identity = f"{SPLIT_VERSION}|image:{image_hash}"
+    else:
+        identity = f"{SPLIT_VERSION}|row:{row_id}"
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def split(group_hash: str) -> Split:
+    """The side of a group: its first 8 bytes, big-endian, modulo `SPLIT_PARTS`."""
+    part = int(group_hash[:16], 16) % SPLIT_PARTS
+    if part < TRAIN_BELOW:
+        return "train"
+    return "validation" if part < VALIDATION_BELOW else "test"

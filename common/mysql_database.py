@@ -1,0 +1,259 @@
+"""The votes on a MySQL or MariaDB server, through PyMySQL.
+
+The session cannot write, sees one consistent snapshot, limits each statement's time and
+verifies the server's certificate and host name. PyMySQL is pure Python: it needs no compiler
+on a laptop and fits into a small function's bundle; a statement that packs each row into one
+column makes up for its cost per column.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import pymysql
+from pymysql.converters import encoders
+from pymysql.cursors import SSCursor
+
+from common import queries
+from common.database import Row, ServerAddress, VoteCounts, check_columns
+from common.errors import DatabaseError, UsageError
+
+CONNECT_SECONDS = 10
+GRACE_SECONDS = 30  # the client waits so much longer than the server may take
+READING_RIGHTS = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES"}
+
+# What the commonest errors mean to a person, by the number the server or driver gives.
+REASONS = {
+    1044: "its user may not use this database: grant SELECT on analysis_history",
+    1045: "wrong user or password: check DATABASE_URL's user and DB_PASSWORD",
+    1049: "there is no such database: check DATABASE_URL",
+    1142: "its user may not read this table: grant SELECT on analysis_history",
+    1143: "its user may not read a column: grant SELECT on analysis_history",
+    1146: "there is no table analysis_history: check the database in DATABASE_URL",
+    1205: "a lock was not released in time: try again later",
+    1698: "wrong user or password: check DATABASE_URL's user and DB_PASSWORD",
+    1969: "a statement took longer than allowed: raise statement_timeout_seconds",
+    2003: "nobody answers there: check host and port, and that the server runs",
+    2006: "the server went away: try again when it is back",
+    2013: "the connection was lost: try again when the server is back",
+    2026: "the connection cannot be encrypted: check that the server offers TLS",
+    3024: "a statement took longer than allowed: raise statement_timeout_seconds",
+}
+
+
+class _StreamCursor(SSCursor):
+    """A server-side cursor that can be dropped in mid-read.
+
+    PyMySQL's own reads the rest first, which takes minutes, or for ever if the server is gone.
+    """
+
+    def abandon(self) -> None:
+        """Forget what was not read; the connection can only be closed afterwards."""
+        result = vars(self)["_result"]
+        if result is not None:
+            result.unbuffered_active = False
+
+
+class MysqlDatabase:
+    """See `common.database.Database`."""
+
+    kind: Literal["sqlite", "mysql"] = "mysql"
+
+    def __init__(
+        self,
+        address: ServerAddress,
+        identity: str,
+        *,
+        password: str | None,
+        ca: Path | None,
+        statement_timeout_seconds: float,
+    ) -> None:
+        self.identity = identity
+        self._address = address
+        tls = _verifying(ca) if ca else None
+        with self._reasons():
+            self._connection = pymysql.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=(password or "").encode(),
+                database=address.database,
+                charset="utf8mb4",
+                use_unicode=False,  # bytes as they come; few of them need decoding
+                conv=encoders,  # type: ignore[arg-type]  # the stubs are too narrow
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=statement_timeout_seconds + GRACE_SECONDS,
+                write_timeout=CONNECT_SECONDS,
+                ssl=tls,
+                autocommit=True,
+            )
+            self._clock = self._begin(statement_timeout_seconds)
+
+    def clock(self) -> datetime:
+        """The server's clock when the snapshot began, in UTC."""
+        return self._clock
+
+    def columns(self) -> frozenset[str]:
+        """The columns of the table; a missing table or needed column is an error."""
+        names = self._all(
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = %s",
+            [queries.TABLE],
+        )
+        found = frozenset(name.decode().lower() for (name,) in names)
+        return check_columns(found, f"the database {self._address.database}")
+
+    def count_votes(self, since: datetime | None) -> VoteCounts:
+        """Eligible votes; before any verdict (`since` None) every vote is new."""
+        numbers = queries.vote_columns(self.columns())
+        total = self._number(*queries.count_votes(queries.MYSQL, numbers))
+        if since is None:
+            return VoteCounts(total=total, new=total)
+        window = queries.count_votes_between(
+            queries.MYSQL, numbers, _naive_utc(since), _naive_utc(self._clock)
+        )
+        return VoteCounts(total=total, new=self._number(*window))
+
+    def voted_rows(self) -> Iterator[Row]:
+        """Every voted row, by id."""
+        numbers = queries.vote_columns(self.columns())
+        return self._stream(*queries.read_voted(queries.MYSQL, numbers))
+
+    def changed_rows(self, since: datetime) -> Iterator[Row]:
+        """What may have changed since then, in no order: see `queries.read_changed`."""
+        numbers = queries.vote_columns(self.columns())
+        return self._stream(*queries.read_changed(queries.MYSQL, numbers, _naive_utc(since)))
+
+    def has_feedback_index(self) -> bool:
+        """Whether an index begins with feedback_at."""
+        found = self._all(
+            "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() "
+            "AND table_name = %s AND seq_in_index = 1 AND column_name = 'feedback_at'",
+            [queries.TABLE],
+        )
+        return bool(found)
+
+    def tls_in_use(self) -> bool:
+        """Whether the connection is encrypted."""
+        found = self._all("SHOW SESSION STATUS LIKE 'Ssl_cipher'", [])
+        return bool(found and found[0][1])
+
+    def can_write(self) -> bool:
+        """Whether the user has a right beyond SELECT anywhere, or a role (which may have)."""
+        return any(_beyond_reading(grant.decode()) for (grant,) in self._all("SHOW GRANTS", []))
+
+    def close(self) -> None:
+        """End the snapshot."""
+        if self._connection.open:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _begin(self, seconds: float) -> datetime:
+        """Begin the read-only snapshot; the clock is read first, so that nothing is missed.
+
+        A vote that is stored between the two statements is later than the cutoff: it is new
+        again next time. The other way round it would be in no window at all.
+        """
+        version = self._all("SELECT VERSION()", [])[0][0].decode()
+        if "MariaDB" in version:
+            self._execute("SET SESSION max_statement_time = %s", [seconds])
+        else:
+            self._execute("SET SESSION max_execution_time = %s", [int(seconds * 1000)])
+        self._execute("SET SESSION lock_wait_timeout = %s", [max(1, int(seconds))])
+        self._execute("SET SESSION time_zone = '+00:00'", [])
+        # Under any other level the server ignores the wish for a snapshot.
+        self._execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", [])
+        clock = self._all("SELECT UTC_TIMESTAMP(6)", [])[0][0].decode()
+        self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", [])
+        return datetime.fromisoformat(clock).replace(tzinfo=UTC)
+
+    def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
+        with self._reasons():
+            cursor = self._connection.cursor(_StreamCursor)
+            try:
+                cursor.execute(statement, values)
+                for (packed,) in cursor:
+                    if packed is None:
+                        raise DatabaseError(
+                            "a row must fit into one packet, and one is larger: "
+                            "raise the server's max_allowed_packet"
+                        )
+                    yield packed.split(queries.SEPARATOR)
+            except BaseException:
+                cursor.abandon()
+                self.close()
+                raise
+
+    def _execute(self, statement: str, values: Sequence[object]) -> None:
+        with self._reasons(), self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+    def _all(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, ...]]:
+        with self._reasons(), self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def _number(self, statement: str, values: Sequence[object]) -> int:
+        return int(self._all(statement, values)[0][0] or 0)
+
+    @contextmanager
+    def _reasons(self) -> Iterator[None]:
+        """Every error of the driver becomes a DatabaseError that says what to do."""
+        try:
+            yield
+        except pymysql.MySQLError as exc:
+            raise DatabaseError(f"{self._where()}: {_explain(exc)}") from exc
+
+    def _where(self) -> str:
+        return f"the database {self._address.database} on {self._address.host}"
+
+
+def _verifying(ca: Path) -> ssl.SSLContext:
+    """A context that checks the server's certificate and its host name against `ca`.
+
+    PyMySQL's `ssl_ca` alone would check neither.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(ca))
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(
+            f"DB_CA must be the file of a certificate authority in PEM form, got {ca}: {exc}"
+        ) from exc
+    # Newer Pythons also demand extensions that cloud providers' own authorities lack.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _explain(exc: pymysql.MySQLError) -> str:
+    cause = getattr(exc, "original_exception", None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not what DB_CA vouches for ({cause.verify_message}): "
+            "check DB_CA and the host's name"
+        )
+    number = exc.args[0] if exc.args else None
+    if number in REASONS:
+        return f"{REASONS[number]} (error {number})"
+    return f"it answered {exc}: see the server's documentation"
+
+
+def _beyond_reading(grant: str) -> bool:
+    """Whether a line of SHOW GRANTS gives more than reading; a role counts, it may give all."""
+    rights = re.match(r"GRANT (.+?) ON ", grant)
+    if rights is None:
+        return not grant.startswith("SET DEFAULT ROLE")
+    without_columns = re.sub(r"\([^)]*\)", "", rights.group(1))
+    return any(right.strip() not in READING_RIGHTS for right in without_columns.split(","))
+
+
+def _naive_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)

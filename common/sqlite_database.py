@@ -1,0 +1,158 @@
+"""The votes in an SQLite file: opened read-only, never created.
+
+For one machine and for the demo. Times are text in mixed forms there, so the connection
+brings `utc_us`, the very function that reads times elsewhere, instead of SQLite's own date
+functions, which round to milliseconds.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from common import queries
+from common.database import Row, VoteCounts, check_columns
+from common.errors import DatabaseError
+from common.feedback import utc_microseconds
+
+BUSY_SECONDS = 10.0
+STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: about a millisecond
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SqliteDatabase:
+    """See `common.database.Database`."""
+
+    kind: Literal["sqlite", "mysql"] = "sqlite"
+
+    def __init__(self, path: Path, identity: str, statement_timeout_seconds: float) -> None:
+        self.identity = identity
+        self._path = path
+        self._seconds = statement_timeout_seconds
+        self._deadline = float("inf")
+        if not path.is_file():
+            raise DatabaseError(
+                f"an SQLite database is opened, never created, and there is no file {path}: "
+                "check the path in DATABASE_URL (three slashes relative, four absolute)"
+            )
+        with self._reasons():
+            self._connection = sqlite3.connect(
+                f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            )
+            self._connection.text_factory = bytes
+            self._connection.create_function("utc_us", 1, _utc_us, deterministic=True)
+            self._connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
+            self._clock = datetime.now(UTC)  # the file's clock is this machine's
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+
+    def clock(self) -> datetime:
+        """The machine's clock when the snapshot began, in UTC."""
+        return self._clock
+
+    def columns(self) -> frozenset[str]:
+        """The columns of the table; a missing table or needed column is an error."""
+        names = self._all("SELECT name FROM pragma_table_info(?)", [queries.TABLE])
+        found = frozenset(name.decode().lower() for (name,) in names)
+        return check_columns(found, f"the database {self._path}")
+
+    def count_votes(self, since: datetime | None) -> VoteCounts:
+        """Eligible votes; before any verdict (`since` None) every vote is new."""
+        numbers = queries.vote_columns(self.columns())
+        total = self._number(*queries.count_votes(queries.SQLITE, numbers))
+        if since is None:
+            return VoteCounts(total=total, new=total)
+        window = queries.count_votes_between(
+            queries.SQLITE, numbers, _microseconds(since), _microseconds(self._clock)
+        )
+        return VoteCounts(total=total, new=self._number(*window))
+
+    def voted_rows(self) -> Iterator[Row]:
+        """Every voted row, by id."""
+        numbers = queries.vote_columns(self.columns())
+        return self._stream(*queries.read_voted(queries.SQLITE, numbers))
+
+    def changed_rows(self, since: datetime) -> Iterator[Row]:
+        """What may have changed since then, in no order: see `queries.read_changed`."""
+        numbers = queries.vote_columns(self.columns())
+        return self._stream(*queries.read_changed(queries.SQLITE, numbers, _microseconds(since)))
+
+    def has_feedback_index(self) -> bool:
+        """Whether an index begins with feedback_at."""
+        found = self._all(
+            "SELECT 1 FROM pragma_index_list(?) AS i, pragma_index_info(i.name) AS c "
+            "WHERE c.seqno = 0 AND c.name = 'feedback_at'",
+            [queries.TABLE],
+        )
+        return bool(found)
+
+    def tls_in_use(self) -> bool:
+        """False: a file needs no connection."""
+        return False
+
+    def can_write(self) -> bool:
+        """Whether this process could write the file, though it never opens it so."""
+        return os.access(self._path, os.W_OK)
+
+    def close(self) -> None:
+        """End the snapshot."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
+        with self._reasons():
+            for row in self._connection.execute(statement, values):
+                # Numbers come as numbers whatever the statement says, as MySQL never does.
+                yield [v if type(v) is bytes else str(v).encode() for v in row]
+
+    def _all(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, ...]]:
+        with self._reasons():
+            return self._connection.execute(statement, values).fetchall()
+
+    def _number(self, statement: str, values: Sequence[object]) -> int:
+        with self._reasons():
+            return int(self._connection.execute(statement, values).fetchone()[0] or 0)
+
+    def _overdue(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    @contextmanager
+    def _reasons(self) -> Iterator[None]:
+        """Every error of the driver becomes a DatabaseError that says what to do."""
+        self._deadline = time.monotonic() + self._seconds
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise DatabaseError(self._explain(exc)) from exc
+
+    def _explain(self, exc: sqlite3.Error) -> str:
+        code = getattr(exc, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_INTERRUPT:
+            return (
+                f"a statement may take {self._seconds:g} s and took longer: "
+                "raise statement_timeout_seconds"
+            )
+        if code == sqlite3.SQLITE_BUSY:
+            return f"{self._path} stayed locked for {BUSY_SECONDS:g} s: try again later"
+        return f"{self._path} cannot be read as an SQLite database: {exc}"
+
+
+def _utc_us(value: object) -> int | None:
+    """SQL function: a text's microseconds in UTC, NULL for anything else."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return utc_microseconds(value) if isinstance(value, str) else None
+
+
+def _microseconds(time: datetime) -> int:
+    since = time.astimezone(UTC) - _EPOCH
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds

@@ -1,0 +1,175 @@
+"""Judges a snapshot before anything learns from it: a table of findings, each with an answer.
+
+Pure: it reads counts that were made while the snapshot was written, and the file's schema.
+`stop` is for what would teach the model something false (a reader that no longer understands
+the source, a bug upstream that writes one answer for everything); `warn` is for what a person
+should look at some day.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from common.settings import Settings
+from task.snapshot import SCHEMA, Snapshot
+
+ENOUGH = 30  # cells or votes, from which on a share says something
+MAX_MISSING_SHARE = 0.5  # of votes without score or without feedback_at
+MAX_BUSIEST_SHARE = 0.5  # of new votes from one person or photo
+
+Answer = Literal["ok", "warn", "stop"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of the table: what was looked at, the answer, and how far it is from the bound."""
+
+    name: str
+    answer: Answer
+    value: float | None
+    bound: float | None
+    says: str
+
+
+def check(snapshot: Snapshot, schema: pa.Schema, settings: Settings) -> tuple[Finding, ...]:
+    """Every finding about a snapshot whose file has that schema."""
+    return (
+        _schema(schema),
+        _types(schema),
+        _ranges(snapshot),
+        _rejected(snapshot, settings.max_reject_share),
+        _class_balance(snapshot, settings.min_class_share),
+        *_shares(snapshot, settings),
+        _freshness(snapshot, settings.max_stale_days),
+        _after_cutoff(snapshot),
+    )
+
+
+def stopped(findings: Iterable[Finding]) -> bool:
+    """Whether the data must not be learned from."""
+    return any(finding.answer == "stop" for finding in findings)
+
+
+def _schema(schema: pa.Schema) -> Finding:
+    missing = [name for name in SCHEMA.names if name not in schema.names]
+    return Finding(
+        name="schema",
+        answer="stop" if missing else "ok",
+        value=len(missing),
+        bound=0,
+        says=f"missing columns: {', '.join(missing)}" if missing else "every column is there",
+    )
+
+
+def _types(schema: pa.Schema) -> Finding:
+    wrong = [
+        field.name
+        for field in SCHEMA
+        if field.name in schema.names and schema.field(field.name).type != field.type
+    ]
+    return Finding(
+        name="types",
+        answer="stop" if wrong else "ok",
+        value=len(wrong),
+        bound=0,
+        says=f"of another type: {', '.join(wrong)}" if wrong else "every column has its type",
+    )
+
+
+def _ranges(snapshot: Snapshot) -> Finding:
+    low, high = snapshot.score_low, snapshot.score_high
+    if low is None or high is None:
+        return Finding(name="ranges", answer="ok", value=None, bound=1, says="there is no score")
+    inside = low >= 0 and high <= 1
+    return Finding(
+        name="ranges",
+        answer="ok" if inside else "stop",
+        value=high,
+        bound=1,
+        says=f"scores go from {low:.3g} to {high:.3g}",
+    )
+
+
+def _rejected(snapshot: Snapshot, bound: float) -> Finding:
+    cells, rejected = snapshot.checked, snapshot.checked_rejected
+    share = rejected / cells if cells else 0.0
+    says = f"{rejected} of {cells} cells are no votes"
+    if cells < ENOUGH:
+        says += f", too few to judge (from {ENOUGH} on)"
+    stop = cells >= ENOUGH and share > bound
+    return Finding(
+        name="rejected_share", answer="stop" if stop else "ok", value=share, bound=bound, says=says
+    )
+
+
+def _class_balance(snapshot: Snapshot, bound: float) -> Finding:
+    votes, likes = snapshot.new_votes, snapshot.new_likes
+    share = min(likes, votes - likes) / votes if votes else 0.0
+    says = f"{likes} of {votes} new votes are likes"
+    if votes < ENOUGH:
+        says += f", too few to judge (from {ENOUGH} on)"
+    stop = votes >= ENOUGH and share < bound
+    return Finding(
+        name="class_balance", answer="stop" if stop else "ok", value=share, bound=bound, says=says
+    )
+
+
+def _shares(snapshot: Snapshot, settings: Settings) -> Iterable[Finding]:
+    """What deserves a look when too many votes have it."""
+    votes = snapshot.votes
+    of_votes = (
+        ("missing_score_share", snapshot.missing_scores, MAX_MISSING_SHARE, "have no score"),
+        ("missing_time_share", snapshot.missing_times, MAX_MISSING_SHARE, "have no time"),
+        ("unknown_face_share", snapshot.unknown_faces, settings.max_unknown_share, "have no face"),
+    )
+    for name, count, bound, what in of_votes:
+        yield _share(
+            name, count / votes if votes else 0.0, bound, f"{count} of {votes} votes {what}"
+        )
+    duplicate = snapshot.duplicate_share
+    yield _share(
+        "duplicate_share",
+        duplicate,
+        settings.max_duplicate_share,
+        f"{duplicate:.1%} of votes repeat a person's or photo's vote on a style",
+    )
+    busiest = snapshot.busiest_share if snapshot.new_votes >= ENOUGH else 0.0
+    yield _share(
+        "outliers",
+        busiest,
+        MAX_BUSIEST_SHARE,
+        f"{busiest:.1%} of {snapshot.new_votes} new votes come from one person or photo",
+    )
+
+
+def _share(name: str, share: float, bound: float, says: str) -> Finding:
+    answer: Answer = "warn" if share > bound else "ok"
+    return Finding(name=name, answer=answer, value=share, bound=bound, says=says)
+
+
+def _freshness(snapshot: Snapshot, bound: float) -> Finding:
+    if snapshot.newest is None:
+        answer: Answer = "warn" if snapshot.votes else "ok"
+        return Finding(
+            name="freshness", answer=answer, value=None, bound=bound, says="no vote has a time"
+        )
+    days = (snapshot.cutoff - snapshot.newest).total_seconds() / 86_400
+    return Finding(
+        name="freshness",
+        answer="warn" if days > bound else "ok",
+        value=days,
+        bound=bound,
+        says=f"the newest vote is {days:.1f} days old",
+    )
+
+
+def _after_cutoff(snapshot: Snapshot) -> Finding:
+    return Finding(
+        name="after_cutoff",
+        answer="warn" if snapshot.late else "ok",
+        value=snapshot.late,
+        bound=0,
+        says=f"{snapshot.late} votes bear a time later than the database's clock",
+    )
