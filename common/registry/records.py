@@ -1,0 +1,247 @@
+"""What the registry holds, as values, and the rules that are true of them without any database.
+
+The records are plain frozen dataclasses that become JSON and back. The rules that need no
+transaction (which runs reached a verdict, where a rollback leads) stand here and not in a
+registry's queries, so that every registry answers alike.
+
+Every time is an aware `datetime`; in JSON it is ISO 8601 in UTC with a `Z`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar, get_args
+
+from common.errors import RegistryError, UsageError
+
+FORMAT_VERSION = 1
+"""Grows when an older release could misread what this one writes."""
+
+State = Literal[
+    "launched",
+    "running",
+    "skipped",
+    "rejected",
+    "inconclusive",
+    "approved",
+    "promoted",
+    "served",
+    "data_stopped",
+    "rolled_back",
+    "failed",
+]
+Action = Literal["promote", "rollback", "restore"]
+
+LIVE_STATES: frozenset[State] = frozenset({"launched", "running"})
+TERMINAL_STATES: frozenset[State] = frozenset(get_args(State)) - LIVE_STATES
+VERDICT_STATES: frozenset[State] = frozenset(
+    {"rejected", "inconclusive", "approved", "promoted", "served", "rolled_back"}
+)
+"""States in which a run has judged its votes, so that these are no longer new."""
+
+_RUN_ID = re.compile(r"s-[0-9]{8}T[0-9]{6}Z|[am]-[A-Za-z0-9][A-Za-z0-9-]{0,61}")
+_TIMES = frozenset({"created_at", "started_at", "ended_at", "cutoff", "expires_at", "since", "at"})
+_CHOICES: dict[str, tuple[str, ...]] = {"state": get_args(State), "action": get_args(Action)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run, from its launch to its end."""
+
+    run_id: str
+    created_at: datetime
+    state: State = "launched"
+    owner: str = ""
+    """Who launched it or, once claimed, `run_id/task`."""
+    fencing: int = 0
+    """The lease's number when the run was last launched or claimed."""
+    exit: int | None = None
+    reason: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cutoff: datetime | None = None
+    """The database's clock when the votes were read: votes up to here are known to this run."""
+    counts: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    champion_metrics: dict[str, Any] = field(default_factory=dict)
+    version: str | None = None
+    previous: str | None = None
+    serial: int | None = None
+    """The serial of the promotion this run made, if it made one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to run, until `expires_at`. An empty owner means that it has been given back."""
+
+    run_id: str
+    owner: str
+    expires_at: datetime
+    fencing: int
+    """Grows with every launch and claim, and never shrinks: an old owner is known by it."""
+
+    def held(self, now: datetime) -> bool:
+        """Whether somebody owns it and it has not expired."""
+        return self.owner != "" and now < self.expires_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Active:
+    """The version that serves, and how many changes of it there have been."""
+
+    version: str
+    serial: int
+    run_id: str | None
+    """The run that made it active; none if a person did."""
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry:
+    """One change of the active version."""
+
+    serial: int
+    version: str
+    previous: str | None
+    run_id: str | None
+    """The run that made the change; none if a person did."""
+    action: Action
+    at: datetime
+    sha: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Promotion is on hold since a person rolled back to `version`."""
+
+    since: datetime
+    reason: str
+    version: str
+
+
+Record = TypeVar("Record", Run, Lease, Active, HistoryEntry, Hold)
+
+
+def check_run_id(text: str) -> str:
+    """The text itself if it is a run id (and so a version's name), else `UsageError`.
+
+    `s-` and the slot of a schedule, or `a-` (by request) or `m-` (by hand) and up to 62 letters,
+    digits and `-`: safe as a folder's name and as part of a key.
+    """
+    if _RUN_ID.fullmatch(text):
+        return text
+    raise UsageError(
+        "a run id must be s-YYYYMMDDTHHMMSSZ, or a- or m- and up to 62 letters, digits and '-', "
+        f"got {text[:80]!r}: `history` lists the known ones"
+    )
+
+
+def utc_text(at: datetime) -> str:
+    """ISO 8601 in UTC, as in `2026-11-22T02:00:00Z`."""
+    assert at.tzinfo is not None, "a time without a zone says nothing"
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def to_json(record: Run | Lease | Active | HistoryEntry | Hold) -> dict[str, Any]:
+    """The record as JSON values, with the format they are written in."""
+    values = asdict(record)
+    times = {name: utc_text(values[name]) for name in _TIMES & values.keys() if values[name]}
+    return values | times | {"format_version": FORMAT_VERSION}
+
+
+def from_json(kind: type[Record], data: Any) -> Record:
+    """The record that `to_json` wrote.
+
+    Raises `RegistryError` for a newer format and for anything that is not such a record.
+    """
+    check_format(data)
+    values = {name: value for name, value in data.items() if name != "format_version"}
+    known = {each.name: each for each in fields(kind)}
+    needed = {
+        name
+        for name, each in known.items()
+        if each.default is MISSING and each.default_factory is MISSING
+    }
+    wrong = (values.keys() - known.keys()) | (needed - values.keys())
+    wrong |= {name for name in _CHOICES.keys() & values.keys() if not _is_choice(name, values)}
+    wrong |= {name for name in _TIMES & values.keys() if not _is_time(values[name])}
+    if wrong:
+        raise RegistryError(
+            f"a record of kind {kind.__name__} must hold its own fields with values this release "
+            f"knows, got {', '.join(sorted(wrong))} missing, unknown or wrong: the registry is "
+            "damaged; restore it from a backup"
+        )
+    times = {
+        name: datetime.fromisoformat(values[name])
+        for name in _TIMES & values.keys()
+        if values[name] is not None
+    }
+    return kind(**(values | times))
+
+
+def check_format(data: Any) -> None:
+    """Raise `RegistryError` unless `data` names a format that this release can read."""
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if type(version) is not int or version < 1:
+        raise RegistryError(
+            f"a registry's record must name its format_version, got {str(version)[:20]}: the "
+            "registry is damaged; restore it from a backup"
+        )
+    if version > FORMAT_VERSION:
+        raise RegistryError(
+            f"the registry's format_version must be at most {FORMAT_VERSION}, got {version}: a "
+            "newer release wrote it; upgrade this one"
+        )
+
+
+def _is_choice(name: str, values: dict[str, Any]) -> bool:
+    return values[name] in _CHOICES[name]
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is absent or an ISO time with a zone."""
+    if value is None:
+        return True
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def last_verdict(runs: Iterable[Run]) -> datetime | None:
+    """The newest cutoff among the runs that reached a verdict; votes after it are new.
+
+    Skipped, failed and data-stopped runs judged nothing, so they do not move it.
+    """
+    cutoffs = (run.cutoff for run in runs if run.state in VERDICT_STATES)
+    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
+
+
+def rollback_target(history: Iterable[HistoryEntry]) -> str | None:
+    """Where a rollback without a version leads, or None; `history` stands oldest first.
+
+    The history is replayed as a stack: a promotion lays a version on top, a rollback or a
+    restoration takes off what it left. The answer is the nearest version below the active one
+    that was never rolled back from, not even if it was promoted again since: a person who wants
+    that one back names it.
+    """
+    stack: list[str] = []
+    left: set[str] = set()
+    for entry in history:
+        if entry.action == "promote":
+            stack.append(entry.version)
+        else:
+            left |= set(stack[-1:]) - {entry.version}
+            stack = _back_to(stack, entry.version)
+    below = (version for version in reversed(stack[:-1]) if version != stack[-1])
+    return next((version for version in below if version not in left), None)
+
+
+def _back_to(stack: list[str], version: str) -> list[str]:
+    """The stack with `version` on top: where it last lay under the top, else in the top's place."""
+    below = stack[:-1]
+    while version in below and below[-1] != version:
+        below.pop()
+    return below if version in below else [*below, version]

@@ -1,0 +1,113 @@
+"""Who may act: the conditions of every write to the registry, as functions of its records.
+
+They stand apart from the transaction that asks them, so that every registry refuses alike and
+with the same words. Each returns what is to be written, or raises and nothing is.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from common.errors import (
+    AlreadyClaimedError,
+    ChampionChangedError,
+    LeaseHeldError,
+    LeaseLostError,
+    NotDoneError,
+    RegistryError,
+)
+from common.registry.records import LIVE_STATES, Active, Hold, Lease, Run, utc_text
+
+
+def next_lease(
+    before: Lease | None, *, run_id: str, owner: str, lease_seconds: float, now: datetime
+) -> Lease:
+    """The lease for its next owner, with the next fencing number."""
+    return Lease(
+        run_id=run_id,
+        owner=owner,
+        expires_at=now + timedelta(seconds=lease_seconds),
+        fencing=(before.fencing if before else 0) + 1,
+    )
+
+
+def refuse_if_claimed(run: Run | None) -> None:
+    """Raise `AlreadyClaimedError` if somebody has begun the run, or it has ended."""
+    if run is not None and run.state != "launched":
+        raise AlreadyClaimedError(
+            f"a run is carried out once, but {run.run_id} is {run.state} (owner {run.owner}): "
+            "nothing to do"
+        )
+
+
+def launched_run(run: Run | None, run_id: str) -> Run:
+    """The run that may be claimed, else `AlreadyClaimedError`, or `RegistryError` if unknown."""
+    if run is None:
+        raise RegistryError(
+            f"a run must be launched before it is claimed, got {run_id[:80]!r}, which the "
+            "registry does not know: launch it, or check REGISTRY_URL"
+        )
+    refuse_if_claimed(run)
+    return run
+
+
+def refuse_if_held(lease: Lease, now: datetime) -> None:
+    """Raise `LeaseHeldError` while somebody owns the lease."""
+    if lease.held(now):
+        until = utc_text(lease.expires_at)
+        raise LeaseHeldError(
+            f"one run at a time, but {lease.owner} holds the lease until {until}: wait for it",
+            owner=lease.owner,
+            expires_at=until,
+        )
+
+
+def dead_run(run: Run | None, lease: Lease, *, taker: str, now: datetime) -> Run | None:
+    """The run of a lease that expired, closed as failed; None if it had ended."""
+    if run is None or run.state not in LIVE_STATES:
+        return None
+    reason = (
+        f"its owner {lease.owner} did not renew the lease, which expired at "
+        f"{utc_text(lease.expires_at)}; {taker} took it over"
+    )
+    return replace(run, state="failed", exit=1, reason=reason, ended_at=now)
+
+
+def own_lease(current: Lease | None, lease: Lease) -> Lease:
+    """The lease as it stands now, if it is still this owner's, else `LeaseLostError`."""
+    if current and (current.owner, current.fencing) == (lease.owner, lease.fencing):
+        return current
+    whose = "it was given back"
+    if current and current.owner:
+        whose = f"{current.owner} (number {current.fencing}) has it"
+    raise LeaseLostError(
+        f"a run may only change anything while it holds the lease, but {lease.owner} (number "
+        f"{lease.fencing}) lost it: {whose}; run again"
+    )
+
+
+def refuse_if_expired(lease: Lease, now: datetime) -> None:
+    """Raise `LeaseLostError` once the lease has expired, even if nobody took it over."""
+    if not lease.held(now):
+        raise LeaseLostError(
+            "a promotion needs a lease that has not expired, but that of "
+            f"{lease.owner} ended at {utc_text(lease.expires_at)}: run again"
+        )
+
+
+def refuse_if_changed(active: Active | None, expected_serial: int) -> None:
+    """Raise `ChampionChangedError` unless the active version has the expected serial."""
+    serial = active.serial if active else 0
+    if serial != expected_serial:
+        raise ChampionChangedError(
+            f"the active version must still be number {expected_serial}, which the decision was "
+            f"made against, got number {serial}: run again, against the new one"
+        )
+
+
+def refuse_if_on_hold(hold: Hold | None) -> None:
+    """Raise `NotDoneError` while promotion is on hold."""
+    if hold is not None:
+        raise NotDoneError(
+            "nothing is promoted while promotion is on hold, since "
+            f"{utc_text(hold.since)} ({hold.reason}): `resume` ends the hold"
+        )

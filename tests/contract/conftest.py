@@ -1,0 +1,104 @@
+"""The implementations that the contracts are asked of, and races between real processes.
+
+A contract test takes `registry` or `store` and knows only its interface. What is asked of one
+implementation alone, of its files for instance, stands in a module of its own.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.registry import Registry, open_registry
+from common.store import Store, open_store
+
+ROOT = Path(__file__).parents[2]
+
+# Each makes an address of its own kind, empty and apart from every other test's.
+REGISTRIES: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder}/registry.sqlite",
+}
+STORES: dict[str, Callable[[Path], str]] = {
+    "directory": lambda folder: f"file://{folder}/store",
+}
+
+
+@pytest.fixture(params=REGISTRIES)
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return REGISTRIES[request.param](tmp_path)
+
+
+@pytest.fixture
+def registry(registry_url: str) -> Registry:
+    return open_registry(registry_url)
+
+
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return STORES[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(store_url: str) -> Store:
+    return open_store(store_url)
+
+
+class RacingProcess:
+    """One process of racer.py, from the line to its outcome."""
+
+    def __init__(self, action: str, arguments: dict[str, Any]) -> None:
+        command = [sys.executable, "-m", "tests.contract.racer", action, json.dumps(arguments)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ready(self) -> None:
+        """Wait until it stands at the line."""
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def outcomes(self) -> list[str]:
+        """Wait for its end; `done` or the name of the error, for each thing it tried."""
+        outcomes: list[str] = json.loads(self.process.communicate()[0])
+        return outcomes
+
+
+@pytest.fixture
+def racer() -> Iterator[Callable[..., RacingProcess]]:
+    """Starts a process on its way to the line; none outlives the test."""
+    started: list[RacingProcess] = []
+
+    def start(action: str, **arguments: Any) -> RacingProcess:
+        started.append(RacingProcess(action, arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.fixture
+def race(
+    racer: Callable[..., RacingProcess],
+) -> Callable[[str, list[dict[str, Any]]], list[str]]:
+    """Lets one process per set of arguments do the same at once; how it went for each."""
+
+    def run(action: str, arguments: list[dict[str, Any]]) -> list[str]:
+        processes = [racer(action, **each) for each in arguments]
+        for process in processes:
+            process.ready()
+        for process in processes:
+            process.go()
+        return [process.outcomes()[0] for process in processes]
+
+    return run
