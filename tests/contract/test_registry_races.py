@@ -2,25 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.registry import Registry
-from common.registry.records import Run
+from tests.contract.steps import START, after, launch
 
-NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 Race = Callable[[str, list[dict[str, Any]]], list[str]]
-
-
-def launch(registry: Registry, run_id: str, now: datetime) -> None:
-    run = Run(run_id=run_id, created_at=now)
-    registry.launch(run, owner=run_id, lease_seconds=600, now=now)
 
 
 def test_of_eight_that_promote_at_once_one_wins_and_the_losers_change_nothing(
     registry: Registry, registry_url: str, race: Race
 ) -> None:
-    registry.promote(version="m-0", sha="0", expected_serial=0, action="promote", now=NOW)
+    registry.promote(version="m-0", sha="0", expected_serial=0, action="promote", now=START)
     versions = [f"m-{number}" for number in range(1, 9)]
 
     outcomes = race(
@@ -66,7 +59,7 @@ def test_of_eight_runs_launched_at_once_one_takes_the_lease_and_only_it_is_on_re
 def test_of_eight_tasks_that_claim_a_run_at_once_one_carries_it_out(
     registry: Registry, registry_url: str, race: Race
 ) -> None:
-    launch(registry, "a-1", NOW)
+    launch(registry, "a-1")
     tasks = [f"t{number}" for number in range(8)]
 
     outcomes = race(
@@ -83,11 +76,11 @@ def test_an_owner_that_slept_through_a_takeover_can_neither_promote_nor_renew_no
     registry: Registry, registry_url: str, racer: Callable[..., Any]
 ) -> None:
     # Given a process that claimed its run and then stood still
-    launch(registry, "a-1", NOW)
+    launch(registry, "a-1")
     sleeper = racer("own_and_pause", url=registry_url, run_id="a-1")
     sleeper.ready()
     # When its lease expires, another run takes it over, and the process wakes
-    launch(registry, "a-2", NOW + timedelta(minutes=11))
+    launch(registry, "a-2", after(11))
     closed, lease = registry.run("a-1"), registry.lease()
     sleeper.go()
     # Then it can do nothing more, though by its own clock the lease has not expired
