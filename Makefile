@@ -87,9 +87,8 @@ mariadb:
 		packages="mariadb-server-core mariadb-client-core"; \
 		as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
 		echo "installing $$packages for the tests, once"; \
-		{ $$as_root true && $$as_root apt-get update -qq && $$as_root env \
-			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages; \
-		} >/dev/null || { \
+		{ $$as_root apt-get update -qq; $$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$packages; } >/dev/null || { \
 			echo "The tests need MariaDB's server, and it could not be installed." \
 				"Run as an administrator: apt-get install $$packages"; \
 			exit 1; } >&2; \
