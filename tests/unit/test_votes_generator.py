@@ -2,93 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from common import feedback
-from common.feedback import FACE_SHAPES, SKIN_TONES, VOTES, style_key, utc_microseconds
+from common.feedback import FACE_SHAPES, SKIN_TONES, VOTES, style_key
 from local.rows import FAULTS
 from local.table import create_sqlite
-from local.votes import SavedRow, change_votes, overwrite_with_like, restore, write_votes
-from local.world import World, make_world
-
-START = datetime(2025, 3, 1, tzinfo=UTC)
-END = datetime(2025, 9, 1, tzinfo=UTC)
-LATER = datetime(2025, 10, 1, 12, tzinfo=UTC)
-
-Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def world() -> World:
-    return make_world("rules", styles=40, seed=1, skewed=True)
-
-
-def filled(path: Path, world: World, votes: int, *, ugly: bool, styles: int = 3) -> Rows:
-    with_table = create_sqlite(path, styles=styles)
-    write_votes(with_table, world, votes, seed=7, ugly=ugly, start=START, end=END)
-    rows = read(with_table)
-    with_table.close()
-    return rows
-
-
-def read(connection: sqlite3.Connection) -> Rows:
-    cursor = connection.execute("SELECT * FROM analysis_history ORDER BY id")
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+from local.votes import write_votes
+from local.world import make_world
+from tests.unit.votes_samples import (
+    END,
+    START,
+    Rows,
+    a_world,
+    all_items,
+    cells,
+    fill,
+    items,
+    usable,
+)
 
 
 @pytest.fixture(scope="module")
-def ugly(world: World, tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    return filled(tmp_path_factory.mktemp("ugly") / "votes.db", world, 12_000, ugly=True)
+def ugly(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    return fill(tmp_path_factory.mktemp("ugly") / "votes.db", 12_000, ugly=True)[0]
 
 
 @pytest.fixture(scope="module")
-def clean(world: World, tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    return filled(tmp_path_factory.mktemp("clean") / "votes.db", world, 6_000, ugly=False)
-
-
-@pytest.fixture
-def table(world: World, tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = create_sqlite(tmp_path / "votes.db")
-    write_votes(connection, world, 1_500, seed=7, ugly=True, start=START, end=END)
-    yield connection
-    connection.close()
-
-
-def cells(row: dict[str, Any]) -> list[str | None]:
-    return [row[f"style_{i}_feedback"] for i in range(1, 6) if f"style_{i}_feedback" in row]
-
-
-def items(row: dict[str, Any]) -> list[Any]:
-    """The items of a row's list; [] if there is none."""
-    try:
-        found = json.loads(row["recommended_styles"])
-    except (TypeError, ValueError):
-        return []
-    return found if isinstance(found, list) else []
-
-
-def all_items(rows: Rows) -> Iterator[dict[str, Any]]:
-    return (item for row in rows for item in items(row))
-
-
-def usable(row: dict[str, Any], i: int) -> bool:
-    """Whether the i-th vote can be used, by the definition that the whole loop shares."""
-    listed = items(row)
-    return cells(row)[i] in VOTES and i < len(listed) and bool(feedback.item_name(listed[i]))
-
-
-def content(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    return connection.execute("SELECT * FROM analysis_history ORDER BY id").fetchall()
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    return fill(tmp_path_factory.mktemp("clean") / "votes.db", 6_000, ugly=False)[0]
 
 
 def test_clean_rows_hold_exactly_as_many_votes_as_asked_and_all_can_be_used(clean: Rows) -> None:
@@ -99,16 +45,16 @@ def test_clean_rows_hold_exactly_as_many_votes_as_asked_and_all_can_be_used(clea
 
 
 @pytest.mark.parametrize("votes", [0, 1, 9, 60])
-def test_a_handful_of_votes_can_be_written(tmp_path: Path, world: World, votes: int) -> None:
-    rows = filled(tmp_path / "votes.db", world, votes, ugly=False)
+def test_a_handful_of_votes_can_be_written(tmp_path: Path, votes: int) -> None:
+    rows = fill(tmp_path / "votes.db", votes, ugly=False)[0]
 
     assert sum(vote in VOTES for row in rows for vote in cells(row)) == votes
 
 
-def test_votes_beyond_one_chunk_are_all_written(tmp_path: Path, world: World) -> None:
+def test_votes_beyond_one_chunk_are_all_written(tmp_path: Path) -> None:
     connection = create_sqlite(tmp_path / "votes.db")
 
-    written = write_votes(connection, world, 45_000, seed=1, ugly=False, start=START, end=END)
+    written = write_votes(connection, a_world(), 45_000, seed=1, ugly=False, start=START, end=END)
 
     assert written.cells == written.votes == 45_000
     people = connection.execute("SELECT COUNT(DISTINCT image_hash) FROM analysis_history")
@@ -117,9 +63,9 @@ def test_votes_beyond_one_chunk_are_all_written(tmp_path: Path, world: World) ->
     connection.close()
 
 
-def test_the_same_seed_writes_the_same_table(tmp_path: Path, world: World) -> None:
-    first = filled(tmp_path / "1.db", world, 500, ugly=True)
-    again = filled(tmp_path / "2.db", world, 500, ugly=True)
+def test_the_same_seed_writes_the_same_table(tmp_path: Path) -> None:
+    first = fill(tmp_path / "1.db", 500, ugly=True)[0]
+    again = fill(tmp_path / "2.db", 500, ugly=True)[0]
 
     assert first == again
 
@@ -142,8 +88,8 @@ def test_rows_have_none_to_three_votes_on_different_styles(ugly: Rows) -> None:
         assert len(keys) == len(set(keys))
 
 
-def test_the_five_vote_form_takes_votes_on_every_place(tmp_path: Path, world: World) -> None:
-    rows = filled(tmp_path / "votes.db", world, 3_000, ugly=True, styles=5)
+def test_the_five_vote_form_takes_votes_on_every_place(tmp_path: Path) -> None:
+    rows = fill(tmp_path / "votes.db", 3_000, ugly=True, styles=5)[0]
 
     places = Counter(i for row in rows for i, vote in enumerate(cells(row)) if vote is not None)
     assert set(places) == {0, 1, 2, 3, 4}
@@ -162,7 +108,7 @@ def test_like_rate_and_faces_are_those_of_the_world(clean: Rows) -> None:
 def test_counting_recovers_the_world_from_the_table(tmp_path: Path) -> None:
     # Given many votes on few styles
     world = make_world("random", styles=6, seed=2)
-    rows = filled(tmp_path / "votes.db", world, 30_000, ugly=True)
+    rows = fill(tmp_path / "votes.db", 30_000, ugly=True, world=world)[0]
 
     # When the usable ones are counted by the shared definitions
     likes, votes = np.zeros(world.p_like.shape), np.zeros(world.p_like.shape)
@@ -214,14 +160,9 @@ def test_all_six_spellings_and_unknown_values_occur(ugly: Rows) -> None:
     assert {"Like", "good ", ""} <= unknown  # a case-blind or padding comparison takes these
 
 
-def test_the_counted_rejects_are_those_that_the_shared_definition_rejects(
-    tmp_path: Path, world: World
-) -> None:
+def test_the_counted_rejects_are_those_that_the_shared_definition_rejects(tmp_path: Path) -> None:
     # Given an ugly table
-    connection = create_sqlite(tmp_path / "votes.db")
-    written = write_votes(connection, world, 12_000, seed=7, ugly=True, start=START, end=END)
-    rows = read(connection)
-    connection.close()
+    rows, written = fill(tmp_path / "votes.db", 12_000, ugly=True)
 
     # When each cell is judged by the definition that the loop uses
     judged = Counter(
@@ -246,7 +187,7 @@ def test_broken_lists_of_every_kind_occur(ugly: Rows) -> None:
     assert any(feedback.item_name(item) is None for item in all_items(ugly))
 
 
-def test_style_names_have_near_duplicates_and_notes(ugly: Rows, world: World) -> None:
+def test_style_names_have_near_duplicates_and_notes(ugly: Rows) -> None:
     names = {
         next(item[key] for key in ("style_name", "style", "hairstyle") if key in item)
         for item in all_items(ugly)
@@ -256,8 +197,8 @@ def test_style_names_have_near_duplicates_and_notes(ugly: Rows, world: World) ->
     assert "가일 컷 (앞머리 짧게 ✨)" in names
     # Both spellings are one style, decomposed letters too; a note makes another.
     keys = {style_key(name) for name in names} - {""}
-    assert len(names) > 4 * len(world.styles)
-    assert len(keys) == 2 * len(world.styles)
+    assert len(names) > 4 * len(a_world().styles)
+    assert len(keys) == 2 * len(a_world().styles)
 
 
 def test_faces_and_colours_are_missing_unknown_and_suffixed(ugly: Rows) -> None:
@@ -308,151 +249,3 @@ def test_texts_hold_quotes_sql_and_emoji(ugly: Rows) -> None:
     reasons = "".join({item["reason"] for item in all_items(ugly) if "reason" in item})
 
     assert all(part in reasons for part in ('"', "'", "\\", "DROP TABLE", "💇"))
-
-
-def test_times_are_of_several_forms_and_all_can_be_read(ugly: Rows) -> None:
-    texts = [row[name] for row in ugly for name in ("feedback_at", "created_at") if row[name]]
-
-    assert {text[26:] for text in texts} == {"", "Z", "+00:00", "+09:00"}
-    assert None not in {utc_microseconds(text) for text in texts}
-
-
-def test_feedback_lies_in_the_window_but_for_a_few_wrong_clocks(
-    tmp_path: Path, world: World
-) -> None:
-    connection = create_sqlite(tmp_path / "votes.db")
-    written = write_votes(connection, world, 12_000, seed=7, ugly=True, start=START, end=END)
-    rows = read(connection)
-    connection.close()
-    edges = [time.timestamp() * 1e6 for time in (START, END)]
-
-    in_window = future = missing = 0
-    for row in rows:
-        votes = sum(vote is not None for vote in cells(row))
-        time = row["feedback_at"] and utc_microseconds(row["feedback_at"])
-        missing += votes if time is None else 0
-        in_window += votes if time and edges[0] < time <= edges[1] else 0
-        future += votes if time and time > edges[1] + 300 * 86_400 * 1e6 else 0
-
-    assert 0 < future == written.future
-    assert 0 < missing == written.no_time
-    assert in_window == 12_000 - future - missing
-
-
-def test_rows_without_a_vote_have_no_time_of_feedback(ugly: Rows) -> None:
-    assert {row["feedback_at"] for row in ugly if not any(v is not None for v in cells(row))} == {
-        None
-    }
-
-
-def test_votes_come_after_the_analysis_and_some_weeks_later(clean: Rows) -> None:
-    delays = [
-        (utc_microseconds(row["feedback_at"]) or 0) - (utc_microseconds(row["created_at"]) or 0)
-        for row in clean
-        if row["feedback_at"]
-    ]
-
-    assert min(delays) > 0
-    assert np.mean(np.array(delays) > 7 * 86_400 * 1e6) == pytest.approx(0.023, abs=0.01)
-
-
-def test_ids_follow_the_time_of_the_analysis_and_not_that_of_the_vote(clean: Rows) -> None:
-    made = [utc_microseconds(row["created_at"]) or 0 for row in clean]
-    voted = [utc_microseconds(row["feedback_at"]) or 0 for row in clean if row["feedback_at"]]
-
-    assert made == sorted(made)
-    assert voted != sorted(voted)
-
-
-def test_a_window_of_one_second_can_be_filled(tmp_path: Path, world: World) -> None:
-    # Given that acts of a demo follow each other within moments
-    connection = create_sqlite(tmp_path / "votes.db")
-    end = START + timedelta(seconds=1)
-
-    # When votes are written between two of them
-    write_votes(connection, world, 60, seed=1, ugly=False, start=START, end=end)
-
-    # Then all of them lie after the first and not after the second
-    times = [utc_microseconds(row["feedback_at"]) for row in read(connection) if row["feedback_at"]]
-    connection.close()
-    low, high = (time.timestamp() * 1e6 for time in (START, end))
-    assert len(times) > 30
-    assert all(time is not None and low < time <= high for time in times)
-
-
-def test_the_table_has_an_index_on_the_time_of_feedback(table: sqlite3.Connection) -> None:
-    plan = table.execute(
-        "EXPLAIN QUERY PLAN SELECT id FROM analysis_history WHERE feedback_at > '2025'"
-    ).fetchall()
-
-    assert "ix_feedback_at" in plan[0][3]
-
-
-def test_people_vote_again_on_old_rows_by_their_new_tastes(
-    table: sqlite3.Connection, world: World
-) -> None:
-    # Given a world in which nobody likes anything any more
-    before = read(table)
-    gloomy = World(
-        styles=world.styles,
-        log_odds=np.full_like(world.log_odds, -50.0),
-        face_share=world.face_share,
-        tone_share=world.tone_share,
-        style_share=world.style_share,
-    )
-
-    # When people vote again on 200 rows
-    changed = change_votes(table, gloomy, 200, seed=1, at=LATER)
-
-    # Then those rows, and no others, were voted on at that time
-    after = read(table)
-    moved = [(b, a) for b, a in zip(before, after, strict=True) if a != b]
-    assert len(moved) == 200
-    assert {a["feedback_at"] for _, a in moved} == {"2025-10-01 12:00:00.000000"}
-    # And each readable vote is a dislike, while what was no vote still is none
-    new = Counter(
-        v for b, a in moved for w, v in zip(cells(b), cells(a), strict=True) if w is not None
-    )
-    assert new["dislike"] >= changed > 250
-    assert new["like"] + new["good"] + new["LIKE"] < 0.1 * changed  # those that cannot be read
-    for b, a in moved:
-        assert [v is None for v in cells(b)] == [v is None for v in cells(a)]
-
-
-def test_voting_again_is_decided_by_its_seed(tmp_path: Path, world: World) -> None:
-    tables = []
-    for name, seed in (("1.db", 5), ("2.db", 5), ("3.db", 6)):
-        connection = create_sqlite(tmp_path / name)
-        write_votes(connection, world, 300, seed=7, ugly=True, start=START, end=END)
-        change_votes(connection, world, 50, seed=seed, at=LATER)
-        tables.append(content(connection))
-        connection.close()
-
-    assert tables[0] == tables[1]
-    assert tables[0] != tables[2]
-
-
-def test_the_bug_upstream_likes_everything_and_can_be_repaired(table: sqlite3.Connection) -> None:
-    # Given a table
-    before = content(table)
-
-    # When the bug strikes 300 rows
-    saved = overwrite_with_like(table, 300, seed=1, at=LATER)
-
-    # Then those rows like everything, at that time
-    struck = [row for row in read(table) if row["feedback_at"] == "2025-10-01 12:00:00.000000"]
-    assert len(struck) == len(saved) == 300
-    assert {vote for row in struck for vote in cells(row)} == {"like"}
-
-    # And the repair leaves no trace
-    restore(table, saved)
-    assert content(table) == before
-
-
-def test_the_bug_strikes_every_row_when_there_are_fewer_than_asked(
-    table: sqlite3.Connection,
-) -> None:
-    saved = overwrite_with_like(table, 10_000_000, seed=1, at=LATER)
-
-    assert len(saved) == len(content(table))
-    assert all(isinstance(row, SavedRow) for row in saved)
