@@ -1,0 +1,280 @@
+"""A model version as files, and the checks that it must pass before anything believes it.
+
+A version's folder holds the weights with their metadata (`model.safetensors`, `model.json`),
+the score and like probability of every face × tone × style (`table.safetensors`: all that is
+needed to serve), golden requests and labelled test cells (`self_test.json`), and last
+`manifest.json` with the sha256 of each file. NumPy, safetensors and JSON only, so the API can
+import this; never a pickle, which runs code when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from common.errors import ArtifactError
+from common.feedback import SPLIT_VERSION
+from task import features, metrics
+from task.features import Vocabulary
+
+FORMAT_VERSION = 1
+MODEL, METADATA, TABLE, SELF_TEST = (
+    "model.safetensors",
+    "model.json",
+    "table.safetensors",
+    "self_test.json",
+)
+MANIFEST = "manifest.json"
+REPRODUCED = {"model": MODEL, "metadata": METADATA, "table": TABLE, "self_test": SELF_TEST}
+"""The files whose bytes must come out the same from the same inputs."""
+GOLDEN = 24
+"""Number of golden requests; enough to touch every face and tone."""
+
+Table = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable:
+    """What a version answers: score and like probability, each (F, T, S) float32 in 0..1."""
+
+    version: str
+    vocabulary: Vocabulary
+    score: Table
+    like: Table
+    threshold: float
+    metadata: Mapping[str, Any]
+
+    def answers(self) -> NDArray[np.bool_]:
+        """Whether `like` is the answer: (F, T, S)."""
+        return self.like.astype(np.float64) >= self.threshold
+
+    def lookup(self, face: str | None, tone: str | None, style: str | None) -> tuple[int, int, int]:
+        known = self.vocabulary
+        return known.face(face), known.tone(tone), known.style(style)
+
+
+def write(
+    folder: Path,
+    *,
+    weights: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, Any],
+    score: NDArray[np.float64],
+    like: NDArray[np.float64],
+) -> None:
+    """Write the model, its metadata and its table. `metadata` must hold `vocabulary`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, folder / MODEL)
+    tables = {"score": np.clip(score, 0.0, 1.0), "like": like}
+    save_file({k: v.astype(np.float32) for k, v in tables.items()}, folder / TABLE)
+    head = {"format_version": FORMAT_VERSION, "split_version": SPLIT_VERSION}
+    write_json(folder / METADATA, {**head, **metadata})
+
+
+def write_json(path: Path, value: object) -> None:
+    """JSON with sorted keys, so that equal values are equal bytes; NaN is not JSON."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
+    path.write_text(text + "\n", "utf-8")
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """`model.json`. Raises ArtifactError when it is damaged or of another format."""
+    metadata = _read_json(folder / METADATA)
+    found = metadata.get("format_version")
+    if found != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{METADATA} must have format_version {FORMAT_VERSION}, got {found!r}: "
+            "a newer release wrote it; upgrade this installation or choose another version"
+        )
+    if metadata.get("split_version") != SPLIT_VERSION:
+        raise ArtifactError(
+            f"{METADATA} must have split_version {SPLIT_VERSION!r}, got "
+            f"{metadata.get('split_version')!r}: models of different splits are not comparable; "
+            "train a first model of this split version in an empty registry"
+        )
+    return metadata
+
+
+def load(folder: Path) -> ScoreTable:
+    """The table of a version's folder. Raises ArtifactError on any damage."""
+    metadata = read_metadata(folder)
+    tables = read_tensors(folder / TABLE)
+    try:
+        vocabulary = features.from_dict(metadata["vocabulary"])
+        version, threshold = str(metadata["version"]), float(metadata["threshold"])
+        score, like = tables["score"], tables["like"]
+    except KeyError as error:
+        raise ArtifactError(
+            f"{folder.name}: {METADATA} and {TABLE} must be whole, {error} is missing; "
+            "publish the version again or choose another"
+        ) from error
+    for name, table in (("score", score), ("like", like)):
+        if table.shape != vocabulary.sizes or not _in_unit(table):
+            raise ArtifactError(
+                f"{TABLE}: {name} must be a {vocabulary.sizes} table of values in 0..1, got "
+                f"{table.shape}; publish the version again or choose another"
+            )
+    return ScoreTable(
+        version=version,
+        vocabulary=vocabulary,
+        score=score,
+        like=like,
+        threshold=threshold,
+        metadata=metadata,
+    )
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """A safetensors file. Raises ArtifactError when it is missing or damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ArtifactError(
+            f"{path.name} must be a whole safetensors file, got {error}; "
+            "publish the version again or choose another"
+        ) from error
+
+
+def write_self_test(folder: Path, cells: list[list[Any]]) -> None:
+    """Write golden requests with their answers, and the labelled test cells.
+
+    `cells` are rows [face, tone, style key, likes, dislikes] of the real test votes.
+    """
+    table = load(folder)
+    loss = _cells_loss(table, cells)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "golden": [_answer(table, *request) for request in _golden(table.vocabulary)],
+        "cells": cells,
+        "test_log_loss": loss,
+    }
+    write_json(folder / SELF_TEST, content)
+
+
+def self_test(folder: Path) -> ScoreTable:
+    """Replay the golden requests and recompute the test log-loss; return the table.
+
+    Raises ArtifactError naming the first difference.
+    """
+    table, expected = load(folder), _read_json(folder / SELF_TEST)
+    try:
+        golden, cells, loss = expected["golden"], expected["cells"], expected["test_log_loss"]
+        for wanted in golden:
+            got = _answer(table, wanted["face_shape"], wanted["skin_tone"], wanted["hairstyle"])
+            if got != wanted:
+                raise ArtifactError(
+                    f"self-test of {table.version}: golden request answered {got}, recorded was "
+                    f"{wanted}; the version must not serve, choose another"
+                )
+        again = _cells_loss(table, cells)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{SELF_TEST} must hold golden requests, cells and test_log_loss, got {error!r}; "
+            "publish the version again or choose another"
+        ) from error
+    if (again is None) != (loss is None) or (again is not None and abs(again - loss) > 1e-9):
+        raise ArtifactError(
+            f"self-test of {table.version}: test log-loss is {again}, recorded was {loss}; "
+            "the version must not serve, choose another"
+        )
+    return table
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of each file of a version, the manifest itself left out."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    return {path.name: sha256(path) for path in files}
+
+
+def manifest(folder: Path) -> bytes:
+    """The manifest of a folder as bytes: the same files give the same manifest."""
+    content = {"format_version": FORMAT_VERSION, "files": digests(folder)}
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
+
+
+def verify(folder: Path) -> str:
+    """Check every file against the manifest; returns the sha256 of the manifest itself.
+
+    Raises ArtifactError when a file is missing, altered or truncated.
+    """
+    wanted = _read_json(folder / MANIFEST).get("files", {})
+    if not set(REPRODUCED.values()) <= set(wanted):
+        raise ArtifactError(
+            f"{MANIFEST} must name {sorted(REPRODUCED.values())}, got {sorted(wanted)}; "
+            "publish the version again or choose another"
+        )
+    for name, digest in wanted.items():
+        path = folder / name
+        found = sha256(path) if path.is_file() else "no such file"
+        if found != digest:
+            raise ArtifactError(
+                f"{name} must have the sha256 {digest[:12]}… of the manifest, got {found[:12]}; "
+                "it was altered or truncated: publish the version again or choose another"
+            )
+    return sha256(folder / MANIFEST)
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path.name} must be readable JSON, got {type(error).__name__}; "
+            "publish the version again or choose another"
+        ) from error
+    if not isinstance(value, dict):
+        raise ArtifactError(
+            f"{path.name} must be a JSON object, got {type(value).__name__}; "
+            "publish the version again or choose another"
+        )
+    return value
+
+
+def _in_unit(table: Table) -> bool:
+    return bool(np.all((table >= 0.0) & (table <= 1.0)))
+
+
+def _golden(vocabulary: Vocabulary) -> list[tuple[str, str, str]]:
+    """Requests spread over all faces, tones and styles, names not learned among them."""
+    faces, tones, styles = vocabulary.sizes
+    picks = np.linspace(0, styles - 1, GOLDEN).astype(int)
+    requests = [
+        (vocabulary.faces[i % faces], vocabulary.tones[i % tones], vocabulary.styles[pick])
+        for i, pick in enumerate(picks)
+    ]
+    return [*requests, ("never seen", "never seen", "never seen before")]
+
+
+def _answer(table: ScoreTable, face: str, tone: str, style: str) -> dict[str, Any]:
+    at = table.lookup(face, tone, style)
+    return {
+        "face_shape": face,
+        "skin_tone": tone,
+        "hairstyle": style,
+        "score": float(table.score[at]),
+        "like_probability": float(table.like[at]),
+        "like": bool(table.answers()[at]),
+    }
+
+
+def _cells_loss(table: ScoreTable, cells: list[list[Any]]) -> float | None:
+    if not cells:
+        return None
+    at = np.array([table.lookup(*cell[:3]) for cell in cells]).T
+    p = table.like[tuple(at)].astype(np.float64)
+    like, dislike = np.array([cell[3:] for cell in cells], dtype=np.int64).T
+    return metrics.log_loss(p, like, dislike)

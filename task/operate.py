@@ -1,0 +1,150 @@
+"""What an operator may do by hand: look, roll back, hold, resume, promote.
+
+A person's decision outranks the schedule: a rollback puts promotion on hold, in the same
+transaction, until `resume`. A version is verified and self-tested before it is put into
+service, also by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from common.errors import NotDoneError
+from common.registry import Registry
+from common.registry.records import Active, HistoryEntry, Hold, Run, rollback_target, to_json
+from common.store import Store
+from task import publish
+
+
+def status(registry: Registry, store: Store, now: datetime) -> dict[str, Any]:
+    """What is active, whether promotion is on hold, who holds the lease, the last runs."""
+    active, hold, lease = registry.active(), registry.hold(), registry.lease()
+    runs = registry.runs(limit=5)
+    return {
+        "active": to_json(active) if active else None,
+        "hold": to_json(hold) if hold else None,
+        "lease": to_json(lease) if lease and lease.held(now) else None,
+        "versions": publish.versions(store),
+        "runs": [to_json(run) for run in runs],
+    }
+
+
+def history(registry: Registry) -> dict[str, Any]:
+    """All runs, oldest first, with F1 over time, and every change of the active version."""
+    return {
+        "runs": [_run_line(run) for run in reversed(registry.runs())],
+        "changes": [to_json(entry) for entry in registry.history()],
+    }
+
+
+def deployment_history(registry: Registry) -> list[dict[str, Any]]:
+    """`deployment_history.json`: one object per run that compared or published a model."""
+    return [
+        {
+            "timestamp": line["ended_at"],
+            "deployed": line["state"] in ("promoted", "served"),
+            "new_model_metrics": line["metrics"] or None,
+            "current_model_metrics": line["champion_metrics"] or None,
+            **{name: line[name] for name in ("run_id", "state", "version", "previous", "reason")},
+        }
+        for line in history(registry)["runs"]
+        if line["metrics"]
+    ]
+
+
+def target_of_rollback(entries: Sequence[HistoryEntry], version: str | None) -> str:
+    """The version to go back to. Raises NotDoneError when there is none."""
+    found = version or rollback_target(entries)
+    if found is None:
+        raise NotDoneError(
+            "rollback needs a version that was active before, found none that was not itself "
+            "rolled back from; name one: `python -m task rollback VERSION`"
+        )
+    return found
+
+
+def rollback(
+    registry: Registry, store: Store, version: str | None, *, now: datetime, dry_run: bool = False
+) -> dict[str, Any]:
+    """Go back to a version and put promotion on hold; returns what changed."""
+    active = _active(registry)
+    target = target_of_rollback(registry.history(), version)
+    if target == active.version:
+        raise NotDoneError(
+            f"rollback must name another version than the active one, got {target}; "
+            "`python -m task history` lists what there is"
+        )
+    _, sha = publish.checked(store, target)
+    done = {"version": target, "previous": active.version, "hold": True, "dry_run": dry_run}
+    if dry_run:
+        return done
+    hold = Hold(since=now, reason=f"rolled back from {active.version} by hand", version=target)
+    entry = registry.promote(
+        version=target,
+        sha=sha,
+        expected_serial=active.serial,
+        action="rollback",
+        now=now,
+        hold=hold,
+    )
+    return done | {"serial": entry.serial}
+
+
+def promote(
+    registry: Registry, store: Store, version: str, *, now: datetime, dry_run: bool = False
+) -> dict[str, Any]:
+    """Put a published version into service; returns what changed."""
+    active, hold = registry.active(), registry.hold()
+    if hold is not None:
+        raise NotDoneError(
+            f"promotion must not be on hold, it is since {hold.since.isoformat()} "
+            f"({hold.reason}); `python -m task resume` first"
+        )
+    if active is not None and active.version == version:
+        raise NotDoneError(f"promote must name another version than the active one, got {version}")
+    _, sha = publish.checked(store, version)
+    done = {
+        "version": version,
+        "previous": active.version if active else None,
+        "dry_run": dry_run,
+    }
+    if dry_run:
+        return done
+    run = registry.run(version)
+    entry = registry.promote(
+        version=version,
+        sha=sha,
+        expected_serial=active.serial if active else 0,
+        action="promote",
+        now=now,
+        metrics=run.metrics if run else {},
+    )
+    return done | {"serial": entry.serial}
+
+
+def resume(registry: Registry, *, dry_run: bool = False) -> dict[str, Any]:
+    """Take the hold off; returns what it was. Raises NotDoneError when there is none."""
+    hold = registry.hold()
+    if hold is None:
+        raise NotDoneError("resume needs promotion to be on hold, it is not: nothing to do")
+    if not dry_run:
+        registry.clear_hold()
+    return {"hold": asdict(hold), "dry_run": dry_run}
+
+
+def _active(registry: Registry) -> Active:
+    active = registry.active()
+    if active is None:
+        raise NotDoneError(
+            "rollback needs an active version, there is none yet: `python -m task run` makes one"
+        )
+    return active
+
+
+def _run_line(run: Run) -> dict[str, Any]:
+    line = to_json(run)
+    names = ("run_id", "state", "exit", "reason", "ended_at", "cutoff", "version", "previous")
+    return {name: line.get(name) for name in (*names, "counts", "metrics", "champion_metrics")}

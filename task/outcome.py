@@ -1,0 +1,77 @@
+"""What a run says of itself: one value for the table on the terminal and for `run --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from task.folder import RunFolder
+from task.stages import EVALUATION, VERDICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The object that `run --json` ends with; what does not apply is None or empty."""
+
+    run_id: str
+    state: str
+    version: str | None = None
+    previous_version: str | None = None
+    reason: str
+    verdict: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    counts: Mapping[str, Any] | None = None
+    data_fingerprint: str | None = None
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+    report: str | None = None
+    exit: int = 0
+
+
+def skipped(run_id: str, reason: str) -> Outcome:
+    """A run that did not read any votes."""
+    return Outcome(run_id=run_id, state="skipped", reason=reason)
+
+
+def outcome_of(folder: RunFolder) -> Outcome:
+    """The outcome of a run that read votes, from its folder."""
+    record, verdict = folder.record(), folder.read_if_there(VERDICT)
+    report = folder.file("report.html")
+    return Outcome(
+        run_id=folder.run_id,
+        state=record.get("state", "running"),
+        version=record.get("version"),
+        previous_version=record.get("previous_version"),
+        reason=record.get("reason", ""),
+        verdict=_shown(verdict) if verdict else None,
+        metrics=metric_values(folder.read_if_there(EVALUATION)),
+        counts=_counts(record.get("counts")),
+        data_fingerprint=record.get("data_fingerprint"),
+        seconds_by_stage=record.get("seconds_by_stage", {}),
+        report=str(report) if report.exists() else None,
+        exit=record.get("exit", 0),
+    )
+
+
+def metric_values(evaluation: Mapping[str, Any] | None) -> dict[str, dict[str, float | None]]:
+    """{challenger: {metric: value}, champion: {…}} of an evaluation."""
+    if evaluation is None:
+        return {}
+    return {
+        who: {name: interval["value"] for name, interval in (evaluation[who] or {}).items()}
+        for who in ("challenger", "champion")
+    }
+
+
+def _shown(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    checks = [{k: v for k, v in check.items() if k != "says"} for check in verdict["checks"]]
+    return {
+        "decision": verdict["decision"],
+        "checks": checks,
+        "votes_needed": verdict["votes_needed"],
+    }
+
+
+def _counts(counts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    names = ("read", "rejected_by_reason", "votes", "new_votes", "train", "validation", "test")
+    return {name: counts[name] for name in names} if counts else None

@@ -1,0 +1,87 @@
+"""The whole run: votes in, a proven model out.
+
+    python -m task run
+
+Each stage is one call and one file; `stages.py` connects them to the run's folder, and
+`deploy.py` carries out the verdict. Everything that can go wrong raises, and `Attempt` closes
+the run's record with the reason: no state is "partly successful".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from common.database import VoteCounts
+from common.errors import LeaseHeldError, RetrainError
+from common.settings import Settings
+from common.store import Store
+from task import deploy, folder, publish, stages
+from task.attempt import Attempt, Interrupt
+from task.folder import RunFolder
+from task.outcome import Outcome, outcome_of, skipped
+from task.stages import Loop
+
+log = logging.getLogger(__name__)
+
+
+def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
+    """One run from the count of votes to the promotion. Raises RetrainError when it fails."""
+    settings, here = loop.settings, folder.create(loop.settings.work_dir, run_id)
+    attempt = Attempt(
+        loop.registry,
+        run_id,
+        lease_seconds=settings.lease_seconds,
+        now=loop.now,
+        interrupt=interrupt,
+        on_failure=lambda error: failed(loop.store, here, error),
+    )
+    try:
+        with attempt:
+            if (too_few := enough(count(loop), settings)) is not None:
+                attempt.end(attempt.record("skipped", too_few))
+                return skipped(run_id, too_few)
+            if not stages.export(loop, here):
+                deploy.stop(loop, here, attempt)
+                return outcome_of(here)
+            for stage in (stages.prepare_cells, stages.train_model, stages.evaluate_model):
+                attempt.check()
+                stage(loop, here)
+            deploy.conclude(loop, here, attempt)
+    except LeaseHeldError as error:
+        return skipped(run_id, str(error))
+    return outcome_of(here)
+
+
+def count(loop: Loop) -> VoteCounts:
+    """Votes in all and new ones, by the database's own count."""
+    with stages.open_database(loop.settings) as db:
+        return db.count_votes(stages.last_cutoff(loop))
+
+
+def enough(votes: VoteCounts, settings: Settings) -> str | None:
+    """None when there are enough votes for a run, else why not."""
+    if votes.total == 0:
+        return "no votes yet"
+    if settings.skip_data_check:
+        return None
+    if votes.total < settings.min_feedback_count:
+        return f"too few votes: {votes.total:,} of {settings.min_feedback_count:,}"
+    if votes.new < settings.min_new_feedback:
+        needed = settings.min_new_feedback
+        return f"nothing new: {votes.new:,} of {needed:,} votes since the last verdict"
+    return None
+
+
+def failed(store: Store, here: RunFolder, error: RetrainError | None) -> None:
+    """Leave the evidence of a failed run beside those of the others."""
+    record = here.record()
+    if "counts" not in record:
+        return
+    reason: dict[str, Any] = {"state": "failed", "exit": error.exit_code if error else 1}
+    try:
+        here.update(**reason, reason=str(error) if error else "unexpected error")
+        stages.render(here)
+        publish.save_run(store, here, with_votes=False)
+    except RetrainError as late:
+        log.error("the failed run's record could not be saved: %s", late)

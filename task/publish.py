@@ -1,0 +1,165 @@
+"""Versions and runs in the store: files first, manifest last, everything read back.
+
+A version without a manifest does not exist; until then its files may be written again by the
+same run. An equal manifest is adopted, a different one is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from common.errors import MissingError, NotDoneError
+from common.registry import Registry
+from common.registry.records import check_run_id
+from common.store import Store
+from task import artifact
+from task.artifact import ScoreTable
+from task.folder import RECORD, RunFolder, read_record
+
+VOTES = "votes.parquet"
+RUN_FILES = (RECORD, "base.csv", "verdict.json", "training.json", "evaluation.json", "report.html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A version in the store: its name, and the sha256 of its manifest, which names it all."""
+
+    version: str
+    sha: str
+
+
+def publish(store: Store, version: str, folder: Path) -> Published:
+    """Write a version's files, then its manifest, then read all of it back and test it."""
+    check_run_id(version)
+    for name in artifact.digests(folder):
+        store.put(_model_key(version, name), folder / name)
+    store.create(_model_key(version, artifact.MANIFEST), artifact.manifest(folder))
+    with opened(store, version) as copy:
+        artifact.self_test(copy)
+        return Published(version=version, sha=artifact.sha256(copy / artifact.MANIFEST))
+
+
+@contextmanager
+def opened(store: Store, version: str) -> Iterator[Path]:
+    """A verified copy of a version in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="version-") as folder:
+        path = Path(folder)
+        fetch(store, version, path)
+        yield path
+
+
+def fetch(store: Store, version: str, folder: Path) -> str:
+    """Download a version and verify every digest; returns the sha256 of its manifest.
+
+    Raises NotDoneError when there is no such version, ArtifactError when it is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        store.fetch(
+            _model_key(check_run_id(version), artifact.MANIFEST), folder / artifact.MANIFEST
+        )
+    except MissingError as error:
+        raise NotDoneError(
+            f"{version} must be a published version, the store has no manifest of it; "
+            "`python -m task history` lists what there is"
+        ) from error
+    files = json.loads((folder / artifact.MANIFEST).read_bytes()).get("files", {})
+    for name in files:
+        if Path(name).name == name:
+            store.fetch(_model_key(version, name), folder / name)
+    return artifact.verify(folder)
+
+
+def checked(store: Store, version: str) -> tuple[ScoreTable, str]:
+    """A version's table and sha, after its digests and its self-test."""
+    with opened(store, version) as folder:
+        table = artifact.self_test(folder)
+        return table, artifact.sha256(folder / artifact.MANIFEST)
+
+
+def versions(store: Store) -> list[str]:
+    """All published versions, by name."""
+    suffix = f"/{artifact.MANIFEST}"
+    keys = store.keys("models/")
+    return [key.split("/")[1] for key in keys if key.endswith(suffix)]
+
+
+def save_run(store: Store, folder: RunFolder, *, with_votes: bool) -> None:
+    """Write a run's evidence to the store; its votes only once they are validated."""
+    for name in RUN_FILES:
+        if folder.file(name).exists():
+            store.put(_run_key(folder.run_id, name), folder.file(name))
+    if with_votes:
+        store.put(_run_key(folder.run_id, VOTES), folder.votes)
+
+
+def run_record(store: Store, run_id: str) -> dict[str, Any]:
+    """A stored run's `run.json`. Raises NotDoneError when there is none."""
+    try:
+        return read_record(store.read(_run_key(check_run_id(run_id), RECORD)), run_id)
+    except MissingError as error:
+        raise NotDoneError(
+            f"{run_id} must be a run that read votes, the store has no {RECORD} of it; "
+            "`python -m task history` lists the runs"
+        ) from error
+
+
+def fetch_run(store: Store, run_id: str, folder: Path) -> None:
+    """Download what a replay needs: the votes and, if one was given, the base CSV."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        store.fetch(_run_key(run_id, VOTES), folder / VOTES)
+    except MissingError as error:
+        raise NotDoneError(
+            f"the snapshot of {run_id} must still be there, retention (keep_snapshots) has removed "
+            "it or it was never validated; choose a newer run"
+        ) from error
+    if store.exists(_run_key(run_id, "base.csv")):
+        store.fetch(_run_key(run_id, "base.csv"), folder / "base.csv")
+
+
+def snapshots(store: Store) -> list[dict[str, Any]]:
+    """The records of all runs whose validated votes are stored, newest cutoff first."""
+    ids = [key.split("/")[1] for key in store.keys("runs/") if key.endswith(f"/{VOTES}")]
+    records = [run_record(store, run_id) for run_id in ids]
+    return sorted(records, key=lambda record: str(record["cutoff"]), reverse=True)
+
+
+def retain(store: Store, registry: Registry, *, max_backups: int, keep_snapshots: int) -> list[str]:
+    """Remove the files of old versions and old snapshots; returns what was removed.
+
+    Never the active version, the one before it, or the newest snapshot.
+    """
+    removed = []
+    active = registry.active()
+    history = registry.history()
+    safe = {active.version} if active else set()
+    safe |= {entry.previous for entry in history[-1:] if entry.previous}
+    born = {run.run_id: run.created_at for run in registry.runs()}
+    oldest = datetime.min.replace(tzinfo=UTC)
+    newest_first = sorted(versions(store), key=lambda v: born.get(v, oldest), reverse=True)
+    for version in [v for v in newest_first if v not in safe][max(0, max_backups - len(safe)) :]:
+        # The manifest goes first: from then on the version does not exist.
+        store.delete(_model_key(version, artifact.MANIFEST))
+        for key in store.keys(f"models/{version}/"):
+            store.delete(key)
+        removed.append(f"models/{version}")
+    for record in snapshots(store)[keep_snapshots:]:
+        store.delete(_run_key(record["run_id"], VOTES))
+        removed.append(_run_key(record["run_id"], VOTES))
+    return removed
+
+
+def _model_key(version: str, name: str) -> str:
+    return f"models/{version}/{name}"
+
+
+def _run_key(run_id: str, name: str) -> str:
+    return f"runs/{run_id}/{name}"

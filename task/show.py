@@ -1,0 +1,149 @@
+"""Results for people at a terminal: tables and progress bars, made by rich.
+
+Imported by the commands only; a run in a container never loads it but for its last lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+COLOURS = {"pass": "green", "ok": "green", "fail": "red", "stop": "red", "warn": "yellow"}
+WIDTH = 110
+"""Columns when the output is not a terminal."""
+
+
+def console(*, error: bool = False) -> Console:
+    """A console on standard output, or on standard error."""
+    made = Console(stderr=error, highlight=False)
+    return made if made.is_terminal else Console(stderr=error, highlight=False, width=WIDTH)
+
+
+@contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar on a terminal's standard error; None elsewhere."""
+    out = console(error=True)
+    if not out.is_terminal:
+        yield None
+        return
+    with Progress(console=out, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def facts(value: Mapping[str, Any]) -> None:
+    """Names and values, a line each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, found in value.items():
+        table.add_row(name.replace("_", " "), escape(_text(found)))
+    console().print(table)
+
+
+def outcome(value: Mapping[str, Any]) -> None:
+    """A run's end: state, reason, the gate's checks."""
+    out = console()
+    out.print(f"[bold]{value['state']}[/bold]  {escape(value['run_id'])}")
+    out.print(escape(value["reason"]))
+    if value["verdict"]:
+        table = _table("check", "answer", "value", "bound", "interval")
+        for check in value["verdict"]["checks"]:
+            interval = _interval(check["low"], check["high"])
+            answer = coloured(check["answer"])
+            figures = (_number(check["value"]), _number(check["bound"]))
+            table.add_row(check["name"], answer, *figures, interval)
+        out.print(table)
+    if value["report"]:
+        out.print(f"report: {escape(value['report'])}")
+
+
+def exported(value: Mapping[str, Any]) -> None:
+    """What was read, and what validation found."""
+    counts = value["counts"]
+    table = _table("finding", "answer", "says")
+    for finding in value["findings"]:
+        table.add_row(finding["name"], coloured(finding["answer"]), escape(finding["says"]))
+    read = {"run_id": value["run_id"], "mode": value["mode"], "cutoff": value["cutoff"]}
+    facts(read | {"fingerprint": value["data_fingerprint"]} | counts)
+    console().print(table)
+
+
+def trained(value: Mapping[str, Any]) -> None:
+    """How each candidate did."""
+    table = _table("candidate", "validation log-loss", "AUC", "rounds", "seconds")
+    for line in value["candidates"]:
+        figures = (_number(line["validation_log_loss"]), _number(line["validation_auc"]))
+        table.add_row(line["name"], *figures, str(line["rounds"]), f"{line['seconds']:.2f}")
+    out = console()
+    out.print(table)
+    out.print(f"chosen: {value['chosen']} ({value['reason']})")
+
+
+def status(value: Mapping[str, Any]) -> None:
+    """What is active, on hold, running."""
+    active, hold, lease = value["active"], value["hold"], value["lease"]
+    facts(
+        {
+            "active": f"{active['version']} since {active['since']}" if active else "none yet",
+            "promotion": f"on hold since {hold['since']}: {hold['reason']}" if hold else "free",
+            "lease": f"{lease['owner']} until {lease['expires_at']}" if lease else "free",
+            "versions": ", ".join(value["versions"]) or "none yet",
+        }
+    )
+    console().print(_runs(value["runs"]))
+
+
+def history(value: Mapping[str, Any]) -> None:
+    """All runs with F1 over time, and every change of the active version."""
+    console().print(_runs(value["runs"]))
+    table = _table("serial", "version", "before", "action", "at")
+    for entry in value["changes"]:
+        before = entry["previous"] or "–"
+        row = (str(entry["serial"]), entry["version"], before, entry["action"], entry["at"])
+        table.add_row(*row)
+    console().print(table)
+
+
+def coloured(answer: str) -> str:
+    """An answer in its colour."""
+    colour = COLOURS.get(answer, "yellow")
+    return f"[{colour}]{answer}[/{colour}]"
+
+
+def _runs(runs: list[Mapping[str, Any]]) -> Table:
+    table = _table("run", "state", "exit", "F1", "champion's F1", "reason")
+    for run in runs:
+        f1 = (run.get("metrics") or {}).get("f1")
+        champion = (run.get("champion_metrics") or {}).get("f1")
+        reason = escape((run["reason"] or "")[:60])
+        code = "–" if run["exit"] is None else str(run["exit"])
+        table.add_row(run["run_id"], run["state"], code, _number(f1), _number(champion), reason)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:+.4f} … {high:+.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_text(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value) or "none"
+    return "–" if value is None else str(value)

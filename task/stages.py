@@ -1,0 +1,341 @@
+"""The five stages as they touch the world: read the run's folder, call the pure core, write.
+
+`run` calls them in a row and a person calls them one by one; there is one path for both, so
+what is redone by hand is what the schedule does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from common.database import Database, connect
+from common.errors import ArtifactError
+from common.feedback import SPLIT_VERSION
+from common.registry import Registry, open_registry
+from common.registry.records import last_verdict
+from common.settings import Settings, public, require
+from common.store import Store, open_store
+from task import artifact, base, evaluate, gate, prepare, publish, train, validate
+from task.evaluate import self_test_cells
+from task.extract import extract
+from task.folder import RunFolder
+from task.snapshot import BaseSnapshot, Snapshot
+
+VERDICT, EVALUATION, TRAINING = "verdict.json", "evaluation.json", "training.json"
+CELLS = "cells.safetensors"
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What a command works with, made once per process: settings, clients, clocks.
+
+    `now` is the time in UTC, `clock` gives seconds from an arbitrary start. A client is made
+    when a command first asks for it, so a command needs only the addresses that it uses.
+    """
+
+    settings: Settings
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    full: bool = False
+
+    @cached_property
+    def store(self) -> Store:
+        return open_store(require(self.settings, "store_url")[0])
+
+    @cached_property
+    def registry(self) -> Registry:
+        return open_registry(require(self.settings, "registry_url")[0])
+
+
+def open_database(settings: Settings) -> Database:
+    """The votes' database, as one consistent snapshot."""
+    (url,) = require(settings, "database_url")
+    ca = Path(settings.db_ca) if settings.db_ca else None
+    return connect(
+        url,
+        password=settings.db_password,
+        ca=ca,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
+
+
+def last_cutoff(loop: Loop) -> datetime | None:
+    """Until when votes have been judged; None before any verdict."""
+    return last_verdict(loop.registry.runs())
+
+
+def export(loop: Loop, folder: RunFolder) -> bool:
+    """Read, validate and split the votes; returns whether validation lets the run go on."""
+    settings = loop.settings
+    with timed(loop, folder, "export"), open_database(settings) as db:
+        with _base_snapshot(loop, folder) as earlier:
+            snapshot = extract(
+                db,
+                folder.votes,
+                base=earlier,
+                last_verdict=last_cutoff(loop),
+                overlap=timedelta(minutes=settings.overlap_minutes),
+                full=loop.full,
+            )
+        findings = validate.check(snapshot, pq.read_schema(folder.votes), settings)
+        folder.update(
+            created_at=loop.now().isoformat(),
+            settings=public(settings),
+            seed=settings.seed,
+            split_version=SPLIT_VERSION,
+            code_revision=_revision(),
+            image_digest=os.environ.get("IMAGE_DIGEST"),
+            threads=1,
+            findings=[asdict(finding) for finding in findings],
+            **_read(snapshot),
+        )
+    return not validate.stopped(findings)
+
+
+def prepare_cells(loop: Loop, folder: RunFolder) -> None:
+    """Encode the votes and the base data into cells."""
+    folder.needs("votes.parquet", made_by="export")
+    settings = loop.settings
+    with timed(loop, folder, "prepare"):
+        if settings.base_csv:
+            shutil.copyfile(settings.base_csv, folder.file("base.csv"))
+        prepare.save(prepare.prepare(folder.votes, base_rows(folder, settings)), folder.path)
+
+
+def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
+    """The run's base data: the CSV in its folder, else the generator's."""
+    given = folder.file("base.csv")
+    if given.exists():
+        return base.read_csv(given)
+    return base.generate(settings.base_rows, settings.seed)
+
+
+def train_model(
+    loop: Loop, folder: RunFolder, progress: Callable[[int], None] | None = None
+) -> None:
+    """Train the candidates and write the one that ships, with its table."""
+    folder.needs(CELLS, made_by="prepare")
+    with timed(loop, folder, "train"):
+        prepared = prepare.load(folder.path)
+        trained = train.train(
+            prepared,
+            train_options(loop.settings),
+            clock=loop.clock,
+            checkpoint=lambda weights: _checkpoint(folder, weights),
+            progress=progress,
+        )
+        write_model(folder, trained)
+        folder.write(TRAINING, trained.account | {"base_rejected": prepared.base_rejected})
+
+
+def train_options(settings: Settings) -> train.Options:
+    """What the settings say about training."""
+    return train.Options(
+        real_data_weight=settings.real_data_weight,
+        candidates=settings.candidates,
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        learning_rate=settings.learning_rate,
+        early_stopping_patience=settings.early_stopping_patience,
+        seed=settings.seed,
+    )
+
+
+def write_model(folder: RunFolder, trained: train.Trained) -> None:
+    """Write the model that ships into the run's folder."""
+    chosen, record = trained.chosen, folder.record()
+    artifact.write(
+        folder.model,
+        weights=chosen.weights,
+        metadata={
+            "version": folder.run_id,
+            "kind": chosen.name,
+            "cutoff": record["cutoff"],
+            "data_fingerprint": record["data_fingerprint"],
+            "vocabulary": trained.vocabulary.as_dict(),
+            "threshold": trained.threshold,
+            "calibration": dict(trained.calibration),
+            "class_weights": list(chosen.class_weights),
+        },
+        score=chosen.score,
+        like=trained.like,
+    )
+
+
+def evaluate_model(loop: Loop, folder: RunFolder) -> None:
+    """Compare with the champion on the same unseen votes, and decide."""
+    folder.needs(CELLS, f"model/{artifact.TABLE}", made_by="train")
+    settings = loop.settings
+    with timed(loop, folder, "evaluate"):
+        prepared = prepare.load(folder.path)
+        active = loop.registry.active()
+        champion, cutoff = _champion(loop, active.version if active else None, folder)
+        evaluation = evaluate.evaluate(
+            prepared,
+            artifact.load(folder.model),
+            champion,
+            champion_cutoff=cutoff,
+            confidence=settings.confidence,
+            seed=settings.seed,
+        )
+        artifact.write_self_test(folder.model, self_test_cells(prepared))
+        verdict = gate.decide(
+            evaluation,
+            policy(settings),
+            real_votes=int(folder.record()["counts"]["votes"]),
+            self_test=_problem(folder.model),
+        )
+        found = evaluate.to_json(evaluation)
+        folder.write(EVALUATION, found)
+        folder.write(VERDICT, asdict(verdict))
+        artifact.write_json(folder.model / "metrics.json", found)
+        folder.update(
+            previous_version=active.version if active else None,
+            champion_serial=active.serial if active else 0,
+            sha256=reproduced(folder.model),
+        )
+
+
+def policy(settings: Settings) -> gate.Policy:
+    """What the settings say about the gate."""
+    return gate.Policy(
+        min_improvement=settings.min_improvement,
+        min_test_votes=settings.min_test_votes,
+        worth_detecting=settings.worth_detecting,
+        min_accuracy=settings.min_accuracy,
+        min_precision=settings.min_precision,
+        min_recall=settings.min_recall,
+        min_f1=settings.min_f1,
+    )
+
+
+def reproduced(model: Path) -> dict[str, str]:
+    """The sha256 of each file that a replay must reproduce."""
+    return {part: artifact.sha256(model / name) for part, name in artifact.REPRODUCED.items()}
+
+
+def render(folder: RunFolder) -> None:
+    """Write the report of a run from what its folder holds, however far it came."""
+    from task import report
+
+    parts = (
+        folder.record(),
+        folder.read_if_there(TRAINING),
+        folder.read_if_there(EVALUATION),
+        folder.read_if_there(VERDICT),
+    )
+    folder.file("report.html").write_text(report.render(*parts), "utf-8")
+    if folder.file(VERDICT).exists():
+        shutil.copyfile(folder.file("report.html"), folder.model / "report.html")
+        (folder.model / "model_card.md").write_text(report.model_card(*parts), "utf-8")
+
+
+@contextmanager
+def timed(loop: Loop, folder: RunFolder, stage: str) -> Iterator[None]:
+    """Add the seconds of a stage to the run's record."""
+    start = loop.clock()
+    yield
+    seconds = folder.record().get("seconds_by_stage", {})
+    folder.update(seconds_by_stage=seconds | {stage: round(loop.clock() - start, 3)})
+
+
+@contextmanager
+def _base_snapshot(loop: Loop, folder: RunFolder) -> Iterator[BaseSnapshot | None]:
+    """The newest validated snapshot in the store, fetched for an incremental read."""
+    records = [] if loop.full else publish.snapshots(loop.store)
+    usable = [r for r in records if r.get("split_version") == SPLIT_VERSION]
+    if not usable:
+        yield None
+        return
+    newest, path = usable[0], folder.file("earlier.parquet")
+    loop.store.fetch(f"runs/{newest['run_id']}/{publish.VOTES}", path)
+    yield BaseSnapshot(
+        path=path,
+        cutoff=datetime.fromisoformat(newest["cutoff"]),
+        run_id=newest["run_id"],
+        source=newest["source"],
+    )
+    path.unlink(missing_ok=True)
+
+
+def _read(snapshot: Snapshot) -> dict[str, Any]:
+    """What `run.json` says about the reading."""
+    last = snapshot.last_verdict_cutoff
+    return {
+        "source": snapshot.source,
+        "mode": snapshot.mode,
+        "base_run_id": snapshot.base_run_id,
+        "cutoff": snapshot.cutoff.isoformat(),
+        "last_verdict_cutoff": last.isoformat() if last else None,
+        "data_fingerprint": snapshot.fingerprint,
+        "samples": [asdict(sample) for sample in snapshot.samples],
+        "counts": {
+            "read": snapshot.read,
+            "rejected_by_reason": dict(snapshot.rejected),
+            "noted": dict(snapshot.noted),
+            "votes": snapshot.votes,
+            "new_votes": snapshot.new_votes,
+            "late": snapshot.late,
+            **snapshot.splits,
+        },
+    }
+
+
+def _champion(
+    loop: Loop, version: str | None, folder: RunFolder
+) -> tuple[artifact.ScoreTable | None, int | None]:
+    """The champion's table, verified, and its cutoff in microseconds; errors are errors."""
+    if version is None:
+        return None, None
+    target = folder.file("champion")
+    publish.fetch(loop.store, version, target)
+    table = artifact.self_test(target)
+    cutoff = datetime.fromisoformat(str(table.metadata["cutoff"]))
+    return table, round(cutoff.timestamp() * MICROSECONDS)
+
+
+def _problem(model: Path) -> str | None:
+    """What is wrong with a model just written; None if its self-test passes."""
+    try:
+        artifact.self_test(model)
+    except ArtifactError as error:
+        return str(error)
+    return None
+
+
+def _checkpoint(folder: RunFolder, weights: dict[str, Any]) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(weights, folder.file("checkpoint.safetensors"))
+
+
+def _revision() -> str | None:
+    """The code's revision: from the image's label, else from git, else unknown."""
+    given = os.environ.get("CODE_REVISION")
+    if given:
+        return given
+    root = Path(__file__).resolve().parent.parent
+    command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def dump(value: object) -> str:
+    """One JSON object for standard output."""
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str)
