@@ -248,7 +248,7 @@ def _decode(batch: pa.RecordBatch, name: str, code: Any) -> Ints:
     if column.null_count:
         table.append(code(None))
         indices = indices.fill_null(len(values))
-    return np.array(table, dtype=np.int64)[indices.to_numpy()]
+    return np.asarray(np.array(table, dtype=np.int64)[indices.to_numpy()])
 
 
 def _face(name: str | None) -> int:
