@@ -14,12 +14,19 @@ ROOMS = (*SHIPPED, "bench", "tests")
 # environment. A new module is pure until it is named here, with its reason.
 EDGES = {
     "task.__main__",  # the process: arguments, environment, exit status
-    "task.pipeline",  # the composition root
-    "task.attempt",  # the lease, signals and the heartbeat of a run
-    "task.extract",  # reads the database
+    "task.commands",  # what each command does
+    "task.pipeline",  # the run
+    "task.stages",  # each stage between the run's folder and its clients
+    "task.attempt",  # the lease, the signals and the heartbeat of a run
     "task.folder",  # the files of a run
+    "task.extract",  # reads the database
+    "task.votes",  # takes the database's rows apart
     "task.publish",  # writes the store
     "task.deploy",  # moves the pointer
+    "task.operate",  # an operator's hand on the registry
+    "task.replay",  # reads the store, retrains
+    "task.outcome",  # gathers what the stages left
+    "task.show",  # the terminal
 }
 
 
