@@ -43,10 +43,11 @@ EXPECTED = {
     7: "approved",
 }
 """The state that each act's run must end in."""
-FIRST_VOTES, LATER_VOTES, CHANGED_ROWS = 12_000, 9_000, 5_000
-STYLES = 40
-WINDOW = timedelta(days=30)
-"""Over how long the first votes were cast."""
+FIRST_VOTES, LATER_VOTES, CHANGED_ROWS = 12_000, 3_000, 9_000
+STYLES, SPREAD = 40, 3.0
+"""People who know what they like: then sixty votes move no answer."""
+AT_FIRST, LATER = timedelta(days=30), timedelta(milliseconds=20)
+"""Over how long votes were cast: fixed, so that a seed always draws the same story."""
 
 
 @dataclass
@@ -56,7 +57,6 @@ class Stage:
     folder: Path
     seed: int
     console: Console
-    since: datetime
     acts: list[dict[str, Any]] = field(default_factory=list)
     lines: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -87,16 +87,13 @@ class Stage:
             sys.exit(f"`{' '.join(words)}` printed nothing, exit {done.returncode}:\n{done.stderr}")
         return done.returncode, json.loads(done.stdout)
 
-    def vote(self, world: World, votes: int, *, ugly: bool = True) -> None:
-        """People cast votes between the last time and now."""
+    def vote(self, world: World, votes: int, *, over: timedelta = LATER, ugly: bool = True) -> None:
+        """People cast votes, the last one now."""
+        time.sleep(over.total_seconds() if over == LATER else 0)  # the last run's cutoff is before
+        now, seed = datetime.now(UTC), self.seed * 100 + len(self.lines)
         with closing(sqlite3.connect(self.database)) as db:
-            now = datetime.now(UTC)
-            number = len(self.lines)
-            write_votes(
-                db, world, votes, seed=self.seed * 100 + number, ugly=ugly, start=self.since, end=now
-            )
+            write_votes(db, world, votes, seed=seed, ugly=ugly, start=now - over, end=now)
             db.commit()
-            self.since = now
 
     def act(self, number: int, title: str, *options: str) -> dict[str, Any]:
         """Run the loop once, remember and print what came of it."""
@@ -119,19 +116,18 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     """All acts, in order."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    now = datetime.now(UTC)
-    stage = Stage(folder=folder, seed=seed, console=console, since=now - WINDOW)
+    stage = Stage(folder=folder, seed=seed, console=console)
     create_sqlite(stage.database).close()
-    world = make_world("rules", styles=STYLES, seed=seed)
-    changed = world.with_changed_tastes(share=0.7, strength=3.0, seed=seed)
-    stage.vote(world, 9, ugly=False)
+    world = make_world("rules", styles=STYLES, seed=seed, spread=SPREAD)
+    changed = world.with_changed_tastes(share=0.7, strength=6.0, seed=seed)
+    stage.vote(world, 9, over=AT_FIRST, ugly=False)
     stage.act(0, "nine votes in all")
-    stage.vote(world, FIRST_VOTES - 9)
+    stage.vote(world, FIRST_VOTES - 9, over=AT_FIRST)
     stage.act(1, "12,000 votes in every shape")
     _change_minds(stage, changed)
     stage.act(2, "tastes change, votes arrive")
     stage.act(3, "nothing new")
-    stage.vote(changed, 400)
+    stage.vote(changed, 60)
     stage.act(4, "a challenger that learned nothing from people", "--real-weight", "0")
     _bug_upstream(stage)
     stage.vote(changed, 60, ugly=False)
@@ -144,7 +140,7 @@ def _change_minds(stage: Stage, changed: World) -> None:
     """New votes by the new tastes, and people who come back and vote again on old rows."""
     stage.vote(changed, LATER_VOTES)
     with closing(sqlite3.connect(stage.database)) as db:
-        change_votes(db, changed, CHANGED_ROWS, seed=stage.seed, at=stage.since)
+        change_votes(db, changed, CHANGED_ROWS, seed=stage.seed, at=datetime.now(UTC))
         db.commit()
 
 
@@ -152,8 +148,7 @@ def _bug_upstream(stage: Stage) -> None:
     """A job writes `like` for everything; after the stop, the rows are repaired and shown."""
     before = stage.acts[-1]["data_fingerprint"]
     with closing(sqlite3.connect(stage.database)) as db:
-        stage.since = datetime.now(UTC)
-        saved = overwrite_with_like(db, 500, seed=stage.seed, at=stage.since)
+        saved = overwrite_with_like(db, 500, seed=stage.seed, at=datetime.now(UTC))
         db.commit()
         stage.act(5, "a bug upstream writes `like` for everything")
         restore(db, saved)

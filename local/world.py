@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = ("low-rank", "rules", "random")
 LIKE_RATE = 0.73
 """The share of likes over all votes of a world."""
 SPREAD = 1.0
-"""Standard deviation of the log-odds over a world's cells."""
+"""Standard deviation of the log-odds over a world's cells, unless told otherwise."""
 RANK = 3
 """Hidden directions of taste in a low-rank world."""
 TRAITS = 8
@@ -151,11 +151,14 @@ class World:
         return _at_like_rate(replace(self, log_odds=odds))
 
 
-def make_world(kind: Kind, *, styles: int = 40, seed: int, skewed: bool = False) -> World:
+def make_world(
+    kind: Kind, *, styles: int = 40, seed: int, skewed: bool = False, spread: float = SPREAD
+) -> World:
     """A world of one kind of taste structure.
 
     `skewed` gives one face 86 % of all votes, as in production; otherwise faces are equally
-    frequent. Tones are equally frequent; styles are of unequal popularity.
+    frequent. Tones are equally frequent; styles are of unequal popularity. `spread` is the
+    standard deviation of the log-odds: how decided people are.
     """
     rng = np.random.default_rng([KINDS.index(kind), seed])
     tastes = {"low-rank": _low_rank, "rules": _rules, "random": _random_effects}[kind]
@@ -163,7 +166,7 @@ def make_world(kind: Kind, *, styles: int = 40, seed: int, skewed: bool = False)
     popularity = rng.permutation(1 / (10.0 + np.arange(styles)))
     world = World(
         styles=style_names(styles),
-        log_odds=SPREAD * _standard(tastes(faces, len(SKIN_TONES), styles, rng)),
+        log_odds=spread * _standard(tastes(faces, len(SKIN_TONES), styles, rng)),
         face_share=np.array([0.86] + [0.035] * 4) if skewed else np.full(faces, 1 / faces),
         tone_share=np.full(len(SKIN_TONES), 1 / len(SKIN_TONES)),
         style_share=popularity / popularity.sum(),
