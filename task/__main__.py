@@ -6,6 +6,7 @@ status; anything else is a crash of ours, with its traceback in the log, exit 1.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from common import logs
 from common.errors import RetrainError
+from common.registry.records import check_run_id
 from common.settings import Settings, load
 from task import cli
 from task.attempt import Interrupt
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             environ=os.environ,
             flags=flags,
         )
-        _log(arguments.log_level, settings)
+        run_id = _run_id(arguments)
+        _log(arguments.log_level, settings, run_id)
         from task.commands import COMMANDS, Call
         from task.stages import Loop
 
@@ -58,9 +61,26 @@ def _yaml(given: str | None) -> Path | None:
     return SETTINGS_FILE if SETTINGS_FILE.exists() else None
 
 
-def _log(level: str, settings: Settings) -> None:
+def _run_id(arguments: argparse.Namespace) -> str | None:
+    """The run that a command is about; a new run by hand is named after the time."""
+    if arguments.command == "run" and arguments.run_id is None:
+        arguments.run_id = new_run_id(datetime.now(UTC))
+    if arguments.command == "export" and arguments.run is None:
+        arguments.run = new_run_id(datetime.now(UTC))
+    found = getattr(arguments, "run_id", None) or getattr(arguments, "run", None)
+    return check_run_id(found) if found else None
+
+
+def new_run_id(now: datetime) -> str:
+    """The id of a run by hand: its time in milliseconds."""
+    return f"m-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+
+
+def _log(level: str, settings: Settings, run_id: str | None) -> None:
     secrets = [settings.db_password] if settings.db_password else []
-    logs.configure(level, log_dir=Path(settings.log_dir), secrets=secrets, stream=sys.stderr)
+    logs.configure(
+        level, run_id=run_id, log_dir=Path(settings.log_dir), secrets=secrets, stream=sys.stderr
+    )
 
 
 def _failed(as_json: bool, reason: str, code: int) -> int:

@@ -126,7 +126,13 @@ class Attempt:
         if self.ended is None:
             self._fail(error)
             return False
-        self.registry.finish(self.ended, self.lease, now=self.now())
+        try:
+            self.registry.finish(self.ended, self.lease, now=self.now())
+        except RegistryError as late:
+            if self.ended.serial is None:
+                raise
+            # The promotion's own transaction has closed the record; the lease will expire.
+            log.error("the lease could not be given back: %s", late)
         # A signal after the end was reached changes nothing any more.
         return isinstance(error, InterruptedRunError)
 
@@ -135,13 +141,13 @@ class Attempt:
         reason = str(known) if known else f"unexpected {type(error).__name__}"
         code = known.exit_code if known else 1
         try:
-            if self.on_failure and not isinstance(error, LeaseLostError):
-                self.on_failure(known)
             failed = replace(self.run, state="failed", reason=reason, exit=code)
             self.registry.finish(failed, self.lease, now=self.now())
         except (LeaseLostError, RegistryError) as late:
             # The error that ended the run is the one to report.
             log.error("the run's record could not be closed: %s", late)
+        if self.on_failure and not isinstance(error, LeaseLostError):
+            self.on_failure(known)
 
     def _beat(self) -> None:
         while not self._stop.wait(self.lease_seconds / BEATS_PER_LEASE):

@@ -51,7 +51,8 @@ class Call:
 def run(call: Call) -> int:
     """The whole run, or with --dry-run only whether there is enough for one."""
     require(call.settings, "database_url", "store_url", "registry_url", "serving_url")
-    run_id = call.arguments.run_id or new_run_id(call.loop)
+    deploy.check_serving(call.settings)
+    run_id = call.arguments.run_id
     if call.dry_run:
         votes = pipeline.count(call.loop)
         too_few = pipeline.enough(votes, call.settings)
@@ -66,12 +67,12 @@ def run(call: Call) -> int:
 def export(call: Call) -> int:
     """Read, validate and split the votes into a new run's folder, with CSV files for people."""
     require(call.settings, "database_url", "store_url", "registry_url")
-    run_id = call.arguments.run or new_run_id(call.loop)
+    run_id = call.arguments.run
     if call.dry_run:
         votes = pipeline.count(call.loop)
         call.say({"run_id": run_id, "votes": votes.total, "new_votes": votes.new}, show.facts)
         return 0
-    here = folder.create(call.settings.work_dir, run_id)
+    here = folder.of(call.settings.work_dir, run_id)
     passed = stages.export(replace(call.loop, full=call.arguments.full), here)
     from task.people import write_people_csv
 
@@ -122,6 +123,7 @@ def evaluate(call: Call) -> int:
 def deploy_run(call: Call) -> int:
     """Publish and promote what `evaluate` decided, as a run of its own."""
     require(call.settings, "store_url", "registry_url", "serving_url")
+    deploy.check_serving(call.settings)
     here, loop = _resumed(call)
     here.needs(stages.VERDICT, made_by="evaluate")
     if call.dry_run:
@@ -198,12 +200,6 @@ def replay(call: Call) -> int:
     found = again(call.loop, call.arguments.run_id)
     call.say({**asdict(found), "agrees": found.agrees}, show.facts)
     return 0 if found.agrees else 1
-
-
-def new_run_id(loop: Loop) -> str:
-    """The id of a run by hand: its time in milliseconds."""
-    now = loop.now()
-    return f"m-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
 
 
 def _resumed(call: Call) -> tuple[RunFolder, Loop]:

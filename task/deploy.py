@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from common.errors import NotDoneError, StoreError
+from common.errors import NotDoneError, RetrainError, UsageError
 from common.registry.records import Hold
+from common.settings import Settings, require
 from task import publish, stages
 from task.attempt import Attempt
 from task.folder import RunFolder
@@ -39,13 +40,23 @@ def plan(verdict: Mapping[str, Any], *, auto_deploy: bool, hold: Hold | None) ->
         return "approved", on_hold(hold, reason)
     if not auto_deploy:
         return "approved", f"auto_deploy is off, so it waits for `promote`; {reason}"
-    return "promoted", reason
+    return "promoted", f"{reason}; not proved in service: SERVING_URL is none"
 
 
 def on_hold(hold: Hold, reason: str) -> str:
     """Why an approved version was not promoted."""
     since = hold.since.isoformat(timespec="seconds")
     return f"promotion is on hold since {since} ({hold.reason}) until `resume`; {reason}"
+
+
+def check_serving(settings: Settings) -> None:
+    """Raise UsageError for a serving address that this release cannot prove a promotion at."""
+    (address,) = require(settings, "serving_url")
+    if address != "none":
+        raise UsageError(
+            "SERVING_URL must be none until there is an API that reports its model, got another "
+            "address: a promotion could not be proved there; set SERVING_URL=none"
+        )
 
 
 def stop(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
@@ -62,20 +73,20 @@ def stop(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
 def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     """End a run that reached a verdict."""
     folder.needs(VERDICT, EVALUATION, made_by="evaluate")
-    with stages.timed(loop, folder, "deploy"):
-        verdict = folder.read(VERDICT)
-        hold = loop.registry.hold()
+    with stages.timed(loop, folder, "publish"):
+        verdict, hold = folder.read(VERDICT), loop.registry.hold()
         state, reason = plan(verdict, auto_deploy=loop.settings.auto_deploy, hold=hold)
         _record(folder, state, reason)
         attempt.check()
         publish.save_run(loop.store, folder, with_votes=True)
+        published = None
         if state in ("approved", "promoted"):
             published = publish.publish(loop.store, folder.run_id, folder.model)
-            attempt.check()
-            if state == "promoted":
-                state, reason = _promote(loop, folder, attempt, published, reason)
-        if attempt.ended is None:
-            attempt.end(attempt.record(state, reason, **_facts(folder)))
+    attempt.check()
+    if published and state == "promoted":
+        _promote(loop, folder, attempt, published, reason)
+    else:
+        attempt.end(attempt.record(state, reason, **_facts(folder)))
     _tidy(loop)
 
 
@@ -87,9 +98,8 @@ def _record(folder: RunFolder, state: Plan, reason: str) -> None:
 
 def _promote(
     loop: Loop, folder: RunFolder, attempt: Attempt, published: Published, reason: str
-) -> tuple[Plan, str]:
+) -> None:
     """Move the pointer; in a race with a person's rollback, the person wins."""
-    reason = f"{reason}; not proved in service: SERVING_URL is none"
     metrics = metric_values(folder.read(EVALUATION))["challenger"]
     with attempt.interrupt.shield():
         record = attempt.record("promoted", reason, **_facts(folder))
@@ -105,12 +115,10 @@ def _promote(
                 run=record,
             )
         except NotDoneError as error:
-            reason = f"{error}"
-            _record(folder, "approved", reason)
-            return "approved", reason
+            _record(folder, "approved", str(error))
+            attempt.end(attempt.record("approved", str(error), **_facts(folder)))
+            return
         attempt.end(replace(record, serial=entry.serial))
-    folder.update(reason=reason)
-    return "promoted", reason
 
 
 def _facts(folder: RunFolder) -> dict[str, Any]:
@@ -136,7 +144,7 @@ def _tidy(loop: Loop) -> None:
             max_backups=settings.max_backups,
             keep_snapshots=settings.keep_snapshots,
         )
-    except StoreError as error:
+    except RetrainError as error:
         log.warning("retention: %s", error)
         return
     if removed:

@@ -40,6 +40,17 @@ class RunFolder:
     def file(self, name: str) -> Path:
         return self.path / name
 
+    def make(self) -> RunFolder:
+        """Make the folder if need be; returns itself."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RetrainError(
+                f"WORK_DIR must be a folder that can be written, got {self.path.parent}: "
+                f"{os.strerror(error.errno or 0)}; set WORK_DIR to another place"
+            ) from error
+        return self
+
     def needs(self, *names: str, made_by: str) -> None:
         """Raise NotDoneError unless an earlier stage left these files."""
         missing = [name for name in names if not self.file(name).exists()]
@@ -83,17 +94,9 @@ class RunFolder:
         return self.read(name) if self.file(name).exists() else None
 
 
-def create(work_dir: str, run_id: str) -> RunFolder:
-    """The folder of a run, made if need be."""
-    path = Path(work_dir) / check_run_id(run_id)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RetrainError(
-            f"WORK_DIR must be a folder that can be written, got {work_dir}: "
-            f"{os.strerror(error.errno or 0)}; set WORK_DIR to another place"
-        ) from error
-    return RunFolder(path)
+def of(work_dir: str, run_id: str) -> RunFolder:
+    """The folder of a run, whether it is there or not."""
+    return RunFolder(Path(work_dir) / check_run_id(run_id))
 
 
 def find(work_dir: str, run_id: str | None) -> RunFolder:

@@ -10,6 +10,7 @@ the run's record with the reason: no state is "partly successful".
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from common.database import VoteCounts
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     """One run from the count of votes to the promotion. Raises RetrainError when it fails."""
-    settings, here = loop.settings, folder.create(loop.settings.work_dir, run_id)
+    settings, here = loop.settings, folder.of(loop.settings.work_dir, run_id)
     attempt = Attempt(
         loop.registry,
         run_id,
@@ -44,6 +45,9 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
             if not stages.export(loop, here):
                 deploy.stop(loop, here, attempt)
                 return outcome_of(here)
+            if (unusable := none_usable(here.record()["counts"])) is not None:
+                attempt.end(attempt.record("skipped", unusable))
+                return skipped(run_id, unusable)
             for stage in (stages.prepare_cells, stages.train_model, stages.evaluate_model):
                 attempt.check()
                 stage(loop, here)
@@ -71,6 +75,14 @@ def enough(votes: VoteCounts, settings: Settings) -> str | None:
         needed = settings.min_new_feedback
         return f"nothing new: {votes.new:,} of {needed:,} votes since the last verdict"
     return None
+
+
+def none_usable(counts: Mapping[str, Any]) -> str | None:
+    """Why nothing can be learned although votes were counted: each of them was rejected."""
+    if counts["votes"]:
+        return None
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts["rejected_by_reason"].items())
+    return f"no usable votes among {counts['read']:,} read ({reasons or 'none'})"
 
 
 def failed(store: Store, here: RunFolder, error: RetrainError | None) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from common.errors import MissingError, NotDoneError
+from common.errors import ArtifactError, MissingError, NotDoneError
 from common.registry import Registry
 from common.registry.records import check_run_id
 from common.store import Store
@@ -111,16 +111,31 @@ def run_record(store: Store, run_id: str) -> dict[str, Any]:
         ) from error
 
 
-def fetch_run(store: Store, run_id: str, folder: Path) -> None:
-    """Download what a replay needs: the votes and, if one was given, the base CSV."""
-    folder.mkdir(parents=True, exist_ok=True)
+def fetch_votes(store: Store, record: Mapping[str, Any], path: Path) -> None:
+    """Download a run's snapshot and verify it against the run's record.
+
+    Raises NotDoneError when it is not there any more, ArtifactError when it is damaged.
+    """
+    run_id = str(record["run_id"])
     try:
-        store.fetch(_run_key(run_id, VOTES), folder / VOTES)
+        store.fetch(_run_key(run_id, VOTES), path)
     except MissingError as error:
         raise NotDoneError(
             f"the snapshot of {run_id} must still be there, retention (keep_snapshots) has removed "
             "it or it was never validated; choose a newer run"
         ) from error
+    found, wanted = artifact.sha256(path), str(record["votes_sha256"])
+    if found != wanted:
+        raise ArtifactError(
+            f"the snapshot of {run_id} must have the sha256 {wanted[:12]}… of its record, got "
+            f"{found[:12]}…: it was altered or truncated; read all votes anew with --full"
+        )
+
+
+def fetch_run(store: Store, record: Mapping[str, Any], folder: Path) -> None:
+    """Download what a replay needs: the votes and, if one was given, the base CSV."""
+    run_id = str(record["run_id"])
+    fetch_votes(store, record, folder / VOTES)
     if store.exists(_run_key(run_id, "base.csv")):
         store.fetch(_run_key(run_id, "base.csv"), folder / "base.csv")
 

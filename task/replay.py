@@ -18,7 +18,7 @@ from common.feedback import SPLIT_VERSION
 from common.settings import Settings
 from task import artifact, prepare, publish, stages, train
 from task.evaluate import self_test_cells
-from task.folder import RunFolder, create
+from task.folder import RunFolder, of
 from task.stages import Loop
 
 
@@ -51,7 +51,7 @@ def replay(loop: Loop, run_id: str) -> Replay:
             f"{record['split_version']!r}; use the release that made it"
         )
     with tempfile.TemporaryDirectory(prefix="replay-") as work:
-        folder = _again(loop, create(work, run_id), record)
+        folder = _again(loop, of(work, run_id).make(), record)
         found = stages.reproduced(folder.model)
         same = {part: found[part] == sha for part, sha in recorded.items()}
         return Replay(
@@ -62,7 +62,7 @@ def replay(loop: Loop, run_id: str) -> Replay:
 def _again(loop: Loop, folder: RunFolder, record: dict[str, Any]) -> RunFolder:
     """Train as the run did: its votes, its base data, its settings, its seeds."""
     settings: Settings = replace(loop.settings, **record["settings"])
-    publish.fetch_run(loop.store, folder.run_id, folder.path)
+    publish.fetch_run(loop.store, record, folder.path)
     folder.update(**record)
     base = stages.base_rows(folder, settings)
     prepared = prepare.prepare(folder.votes, base)

@@ -7,6 +7,7 @@ what is redone by hand is what the schedule does.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -32,6 +33,8 @@ from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
 from task.snapshot import BaseSnapshot, Snapshot
+
+log = logging.getLogger(__name__)
 
 VERDICT, EVALUATION, TRAINING = "verdict.json", "evaluation.json", "training.json"
 CELLS = "cells.safetensors"
@@ -80,7 +83,7 @@ def last_cutoff(loop: Loop) -> datetime | None:
 def export(loop: Loop, folder: RunFolder) -> bool:
     """Read, validate and split the votes; returns whether validation lets the run go on."""
     settings = loop.settings
-    with timed(loop, folder, "export"), open_database(settings) as db:
+    with timed(loop, folder.make(), "export"), open_database(settings) as db:
         with _base_snapshot(loop, folder) as earlier:
             snapshot = extract(
                 db,
@@ -95,6 +98,7 @@ def export(loop: Loop, folder: RunFolder) -> bool:
             created_at=loop.now().isoformat(),
             settings=public(settings),
             seed=settings.seed,
+            votes_sha256=artifact.sha256(folder.votes),
             split_version=SPLIT_VERSION,
             code_revision=_revision(),
             image_digest=os.environ.get("IMAGE_DIGEST"),
@@ -248,8 +252,10 @@ def timed(loop: Loop, folder: RunFolder, stage: str) -> Iterator[None]:
     """Add the seconds of a stage to the run's record."""
     start = loop.clock()
     yield
+    took = round(loop.clock() - start, 3)
     seconds = folder.record().get("seconds_by_stage", {})
-    folder.update(seconds_by_stage=seconds | {stage: round(loop.clock() - start, 3)})
+    folder.update(seconds_by_stage=seconds | {stage: took})
+    log.info("%s took %.2f s", stage, took, extra={"stage": stage, "seconds": took})
 
 
 @contextmanager
@@ -261,14 +267,16 @@ def _base_snapshot(loop: Loop, folder: RunFolder) -> Iterator[BaseSnapshot | Non
         yield None
         return
     newest, path = usable[0], folder.file("earlier.parquet")
-    loop.store.fetch(f"runs/{newest['run_id']}/{publish.VOTES}", path)
-    yield BaseSnapshot(
-        path=path,
-        cutoff=datetime.fromisoformat(newest["cutoff"]),
-        run_id=newest["run_id"],
-        source=newest["source"],
-    )
-    path.unlink(missing_ok=True)
+    try:
+        publish.fetch_votes(loop.store, newest, path)
+        yield BaseSnapshot(
+            path=path,
+            cutoff=datetime.fromisoformat(newest["cutoff"]),
+            run_id=newest["run_id"],
+            source=newest["source"],
+        )
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _read(snapshot: Snapshot) -> dict[str, Any]:
