@@ -110,7 +110,8 @@ def write_votes(
 def change_votes(connection: Connection, world: World, n: int, *, seed: int, at: datetime) -> int:
     """On up to `n` old rows people vote again, by `world`, at `at`; how many votes that is.
 
-    A vote whose face or style cannot be read stays as it is.
+    A face that the table does not know is drawn anew; a vote whose style cannot be read stays
+    as it is.
     """
     rng = np.random.default_rng(seed)
     columns = _feedback_columns(connection)
@@ -124,8 +125,11 @@ def change_votes(connection: Connection, world: World, n: int, *, seed: int, at:
     stamp = table.time_value(connection, at)
     updates, changed = [], 0
     for row_id, face, colour, styles, *votes in rows:
+        shape = face_shape(face)
+        drawn = int(rng.choice(len(FACE_SHAPES), p=world.face_share))
+        person = FACE_SHAPES.index(shape) if shape else drawn, _tone(colour)
         for i, vote in enumerate(votes):
-            cell = _cell(face, colour, styles, i, places)
+            cell = _cell(person, styles, i, places)
             if vote is not None and cell is not None:
                 votes[i] = LIKE if rng.random() < p_like[cell] else DISLIKE
                 changed += 1
@@ -170,17 +174,18 @@ def _choose(ids: list[int], n: int, rng: np.random.Generator) -> list[int]:
     return [ids[i] for i in np.sort(chosen)]
 
 
+def _tone(colour: str | None) -> int:
+    return SKIN_TONES.index(skin_tone(colour))
+
+
 def _cell(
-    face: str | None, colour: str | None, styles: str | None, i: int, places: dict[str, int]
+    person: tuple[int, int], styles: str | None, i: int, places: dict[str, int]
 ) -> tuple[int, int, int] | None:
-    """The world's cell of a row's i-th recommended style, if face and style can be read."""
-    shape = face_shape(face)
+    """The world's cell of a row's i-th recommended style, if it can be read; notes aside."""
     try:
         item = json.loads(styles or "")[i]
     except (ValueError, TypeError, IndexError):
         return None
     name = item_name(item) if isinstance(item, dict) else None
-    if shape is None or name is None or style_key(name) not in places:
-        return None
-    tone = SKIN_TONES.index(skin_tone(colour))
-    return FACE_SHAPES.index(shape), tone, places[style_key(name)]
+    style = places.get(style_key(name.split("(")[0])) if name else None
+    return None if style is None else (*person, style)

@@ -20,7 +20,17 @@ from task import metrics
 from task.artifact import ScoreTable
 from task.bootstrap import Draws, paired_f1, profiles
 from task.features import Vocabulary
-from task.intervals import Interval, centred, deviation, interval, mean, p_positive, percentiles, z
+from task.intervals import (
+    Interval,
+    centred,
+    deviation,
+    interval,
+    mean,
+    p_positive,
+    p_sign,
+    percentiles,
+    z,
+)
 from task.prepare import Prepared, TestVotes
 
 Floats = NDArray[np.float64]
@@ -293,8 +303,9 @@ def _slice(
     their_part = theirs.where(mask) if theirs else None
     drawn = _draw(part, our_part, their_part, seed)
     n = int(mask.sum())
-    tested = theirs is not None and n >= SLICE_VOTES
-    not_worse = int((drawn.difference >= 0).sum())
+    p_worse = None
+    if their_part is not None and n >= SLICE_VOTES:
+        p_worse = _p_worse(part, our_part, their_part, drawn)
     return Slice(
         by=by,
         name=name,
@@ -306,9 +317,22 @@ def _slice(
         difference=percentiles(drawn.difference_value, drawn.difference, n, confidence)
         if theirs
         else None,
-        p_worse=(1 + not_worse) / (1 + len(drawn.difference)) if tested else None,
+        p_worse=p_worse,
         worse=False,
     )
+
+
+def _p_worse(votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws) -> float:
+    """One-sided p-value for "worse in this slice": by F1, and by groups answered worse.
+
+    The larger of the two: where few groups are answered differently the bootstrap alone is
+    too sure of itself, and the sign test is exact there.
+    """
+    not_worse = int((drawn.difference >= 0).sum())
+    right = (ours.answer == votes.like).astype(np.int64) - (theirs.answer == votes.like)
+    net = np.bincount(votes.group, right)
+    by_sign = p_sign(worse=int((net < 0).sum()), better=int((net > 0).sum()))
+    return max((1 + not_worse) / (1 + len(drawn.difference)), by_sign)
 
 
 def _holm(slices: list[Slice]) -> list[Slice]:
