@@ -80,7 +80,7 @@ class Stage:
     def task(self, *words: str) -> tuple[int, dict[str, Any]]:
         """One real command; its exit status and the JSON it printed."""
         command = [sys.executable, "-m", "task", *words, "--json"]
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             command, cwd=self.folder, env=self.environment(), capture_output=True, text=True
         )
         if not done.stdout.strip():

@@ -78,7 +78,7 @@ def p_sign(*, worse: int, better: int) -> float:
     n = worse + better
     if n > 1_000:
         return 1.0 - NormalDist(n / 2, math.sqrt(n) / 2).cdf(worse - 0.5)
-    return sum(math.comb(n, k) for k in range(worse, n + 1)) / 2**n
+    return float(sum(math.comb(n, k) for k in range(worse, n + 1)) / 2**n)
 
 
 def centred(values: Floats) -> Floats:
