@@ -6,6 +6,8 @@ are seven questions in all, and the driver's cost per row is what limits the rea
 """
 
 import hashlib
+import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +20,6 @@ from common.errors import DatabaseError, UsageError
 
 MYSQL_SCHEMES = ("mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy")
 FORMS = "sqlite:///path, mysql://, mysql+pymysql:// or asyncmy://user@host:port/database"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 MYSQL_PORT = 3306
 
 Row = Sequence[bytes]  # in the order of queries.ROW, then (vote, clicked) for each column
@@ -87,18 +88,16 @@ def connect(
 
     UsageError: an address that cannot be meant. DatabaseError: it cannot be opened.
     """
-    scheme = url.partition("://")[0]
+    scheme = _scheme(url)
     if scheme == "sqlite":
         from common.sqlite_database import SqliteDatabase
 
         path = sqlite_path(url)
         return SqliteDatabase(path, identity("sqlite", str(path)), statement_timeout_seconds)
-    if scheme not in MYSQL_SCHEMES:
-        raise UsageError(f"DATABASE_URL must be one of {FORMS}, got a scheme {scheme!r}")
     from common.mysql_database import MysqlDatabase
 
     address = server_address(url)
-    if ca is None and address.host not in LOOPBACK:
+    if ca is None and not _is_loopback(address.host):
         raise UsageError(
             f"a server that is not on this machine must be verified, got {address.host} "
             "without a CA: set DB_CA to the file of its certificate authority"
@@ -112,6 +111,22 @@ def connect(
     )
 
 
+def _scheme(url: str) -> str:
+    """The scheme if it is one of ours; the rest of the address is not echoed, it may be secret."""
+    found = re.match(r"([a-z0-9+]+)://", url)
+    scheme = found.group(1) if found else "none"
+    if scheme != "sqlite" and scheme not in MYSQL_SCHEMES:
+        raise UsageError(f"DATABASE_URL must be one of {FORMS}, got the scheme {scheme}")
+    return scheme
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def identity(*parts: object) -> str:
     """A hex SHA-256 that tells one source from another and names neither user nor password."""
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
@@ -122,25 +137,27 @@ def sqlite_path(url: str) -> Path:
     rest = url.removeprefix("sqlite://")
     if not rest.startswith("/") or rest == "/":
         raise UsageError(
-            "an SQLite address must be sqlite:///relative/path or sqlite:////absolute/path, "
-            f"got {url!r}"
+            "DATABASE_URL must be sqlite:///relative/path or sqlite:////absolute/path, "
+            "got no path after sqlite:///: check the number of slashes"
         )
     return Path(rest[1:]).resolve()
 
 
 def server_address(url: str) -> ServerAddress:
     """The parts of a server's address; a password or an option in it is refused, not echoed."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or MYSQL_PORT
+    except ValueError as exc:
+        raise UsageError(
+            f"the host and the port (1 to 65535) in DATABASE_URL cannot be read: {FORMS}"
+        ) from exc
     if parts.password is not None:
         raise UsageError(
             "DATABASE_URL must not hold a password (it would stand in logs and process lists): "
             "put it into DB_PASSWORD"
         )
     _refuse_options(parts)
-    try:
-        port = parts.port or MYSQL_PORT
-    except ValueError as exc:
-        raise UsageError("the port in DATABASE_URL must be a number from 1 to 65535") from exc
     address = ServerAddress(
         user=unquote(parts.username or ""),
         host=parts.hostname or "",

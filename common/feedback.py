@@ -6,10 +6,10 @@ service that answers requests. A second copy of any rule here would drift.
 """
 
 import hashlib
-import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 LIKE = "like"
@@ -44,6 +44,8 @@ VALIDATION_BELOW = 8_500
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test"]
 
+CACHED_NAMES = 65_536  # names come again and again
+
 _EPOCH = datetime(1970, 1, 1)
 _DAY_US = 86_400_000_000
 
@@ -66,46 +68,44 @@ def style_key(name: str) -> str:
     return "".join(folded.split())
 
 
+@lru_cache(CACHED_NAMES)
 def display_name(name: str) -> str:
     """A name to show people: NFC, trimmed, inner white space collapsed to one space."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
-def _first_present(item: Mapping[str, object], keys: tuple[str, ...]) -> object:
-    """The value of the first key that is there and is neither null nor blank text."""
-    for key in keys:
+def item_name(item: Mapping[str, object]) -> str | None:
+    """The display name of a recommended style, or None when it has none or it is no text.
+
+    It stands under the first of `NAME_KEYS` that is there and is neither null nor blank.
+    """
+    for key in NAME_KEYS:
         value = item.get(key)
-        if value is not None and not (isinstance(value, str) and not value.strip()):
-            return value
+        if isinstance(value, str):
+            name = display_name(value)
+            if name:
+                return name
+        elif value is not None:
+            return None
     return None
 
 
-def item_name(item: Mapping[str, object]) -> str | None:
-    """The display name of a recommended style, or None when it has none that can be read."""
-    value = _first_present(item, NAME_KEYS)
-    if not isinstance(value, str) or not _is_unicode(value):
-        return None
-    return display_name(value)
+def item_score(item: Mapping[str, object]) -> tuple[float | None, bool]:
+    """The score of a recommended style, as `score` reads it.
 
-
-def _is_unicode(text: str) -> bool:
-    """False for half a surrogate pair, which JSON can spell and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    It stands under the first of `SCORE_KEYS` that is there and is neither null nor blank.
+    """
+    for key in SCORE_KEYS:
+        value = item.get(key)
+        if value is not None and not (isinstance(value, str) and not value.strip()):
+            return score(value)
+    return None, False
 
 
 def item_reason(item: Mapping[str, object]) -> str | None:
-    """Why the style was recommended, when that is text."""
+    """Why the style was recommended, or None when that is no text or blank."""
     value = item.get("reason")
-    return value if isinstance(value, str) and value.strip() and _is_unicode(value) else None
-
-
-def item_score(item: Mapping[str, object]) -> tuple[float | None, bool]:
-    """The score of a recommended style as `score` reads it."""
-    return score(_first_present(item, SCORE_KEYS))
+    return value if isinstance(value, str) and value and not value.isspace() else None
 
 
 def score(value: object) -> tuple[float | None, bool]:
@@ -118,7 +118,7 @@ def score(value: object) -> tuple[float | None, bool]:
         return None, False
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None, True
-    if math.isnan(value) or value < 0 or value > PERCENT:
+    if not 0 <= value <= PERCENT:  # NaN is not, either
         return None, True
     return (value / PERCENT if value > 1 else float(value)), False
 

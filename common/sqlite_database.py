@@ -111,8 +111,7 @@ class SqliteDatabase:
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
         with self._reasons():
             for row in self._connection.execute(statement, values):
-                # Numbers come as numbers whatever the statement says, as MySQL never does.
-                yield [v if type(v) is bytes else str(v).encode() for v in row]
+                yield [_utf8(value) for value in row]
 
     def _all(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, ...]]:
         with self._reasons():
@@ -144,6 +143,12 @@ class SqliteDatabase:
         if code == sqlite3.SQLITE_BUSY:
             return f"{self._path} stayed locked for {BUSY_SECONDS:g} s: try again later"
         return f"{self._path} cannot be read as an SQLite database: {exc}"
+
+
+def _utf8(value: bytes | float) -> bytes:
+    """The bytes of a value as text; what is not UTF-8, which a file may hold, is replaced."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.encode()
 
 
 def _utc_us(value: object) -> int | None:

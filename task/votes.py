@@ -1,8 +1,8 @@
 """Rows of `analysis_history` become votes in columns; what is no vote is counted by reason.
 
-One pass over the rows with plain lists, turned into an Arrow table now and then: a data frame
-of rows would hold all of them and parse each JSON text twice as slowly. Few distinct values
-make up most of a row (faces, tones, combinations of votes), so those are looked up.
+Rows are taken apart into lists by column, and a batch of those becomes an Arrow table, where
+what has few distinct values (faces, tones) is looked up once each. A data frame of rows would
+hold all of them and take several times as long.
 """
 
 import json
@@ -20,12 +20,16 @@ from common.database import Row
 from common.queries import PRESENT, ROW
 from task.snapshot import SCHEMA, Sample
 
-BATCH = 8_192  # votes that are held as Python objects
+BATCH = 4_096  # rows that are held as Python objects
 SAMPLES = 20
 SAMPLES_PER_REASON = 5
-OF_ROWS = ("analysis_id", "group", "split", "face_shape", "skin_tone", "created_at", "feedback_at")
-OF_VOTES = ("style_index", "hairstyle", "score", "feedback", "naver_clicked", "reason")
-CACHED = 65_536  # distinct texts whose meaning is remembered
+CACHED = 4_096  # combinations of votes whose meaning is remembered
+
+ID = ROW.index("id")
+FEEDBACK_AT = ROW.index("feedback_at")
+STYLES = ROW.index("recommended_styles")
+UTC_TIME = SCHEMA.field("feedback_at").type
+NAIVE_TIME = pa.timestamp(UTC_TIME.unit)
 
 Progress = Callable[[int], None]
 
@@ -37,15 +41,6 @@ class Cell(NamedTuple):
     feedback: str | None  # None: not one of the six spellings
     clicked: bool
     length: int  # of the vote's text, in characters
-
-
-class Vote(NamedTuple):
-    """What the recommended style says of a vote."""
-
-    hairstyle: str
-    score: float | None
-    bad_score: bool
-    reason: str | None
 
 
 class Fault(NamedTuple):
@@ -61,9 +56,9 @@ class VoteReader:
     def __init__(self, *, incremental: bool) -> None:
         self.rows = 0
         self.cells = 0
-        self.checked = 0
-        self.rejected: Counter[str] = Counter()
+        self.checked = 0  # cells that count for the share of rejects, and the rejects of them
         self.checked_rejected = 0
+        self.rejected: Counter[str] = Counter()
         self.noted: Counter[str] = Counter()
         self.samples: list[Sample] = []
         self.ids: list[int] = []  # of every row, voted or not, for an increment to replace
@@ -71,124 +66,163 @@ class VoteReader:
 
     def tables(self, rows: Iterable[Row], progress: Progress | None) -> Iterator[pa.Table]:
         """Tables of `SCHEMA`, in the order of the rows; `progress` is told the rows so far."""
-        columns = _Columns()
+        batch = _Batch()
         for row in rows:
             self.rows += 1
             if self._incremental:
-                self.ids.append(int(row[0]))
+                self.ids.append(int(row[ID]))
             cells = _cells(tuple(row[len(ROW) :]))
             if cells:
-                self._take(row, cells, columns)
-            if len(columns.row) >= BATCH:
-                yield columns.table()
-                columns = _Columns()
+                self._take(row, cells, batch)
+            if self.rows % BATCH == 0:
+                yield self._table(batch)
+                batch = _Batch()
                 if progress is not None:
                     progress(self.rows)
-        yield columns.table()
+        yield self._table(batch)
         if progress is not None:
             progress(self.rows)
 
-    def _take(self, row: Row, cells: Sequence[Cell], columns: "_Columns") -> None:
-        row_id, user, image, face, colour, created_at, feedback_at, styles = row[: len(ROW)]
-        time = self._time(feedback_at)
-        # A row without a time is read again each time: its old faults say nothing of today.
-        checked = time is not None or not self._incremental
+    def _take(self, row: Row, cells: Sequence[Cell], batch: "_Batch") -> None:
+        number = batch.add_row(row)
+        # A row without a time is read again by every increment: its old faults are no news.
+        checked = not self._incremental or _time(row[FEEDBACK_AT]) is not None
         self.cells += len(cells)
         self.checked += checked * len(cells)
-        number = columns.add_row(
-            int(row_id),
-            feedback.group(user.decode(), image.decode(), int(row_id)),
-            _face(face),
-            _tone(colour),
-            self._time(created_at),
-            time,
-        )
-        items = _items(styles)
+        items = _items(row[STYLES])
         for cell in cells:
-            vote = _vote(cell, items)
-            if isinstance(vote, Fault):
-                self._reject(vote, int(row_id), cell)
+            fault = batch.add_vote(number, cell, items)
+            if fault:
+                self._reject(fault, row[ID], cell)
                 self.checked_rejected += checked
-            else:
-                self.noted["bad_score"] += vote.bad_score
-                columns.add_vote(number, cell, vote)
 
-    def _time(self, text: bytes) -> int | None:
-        if not text:
-            return None
-        time = feedback.utc_microseconds(text.decode("utf-8", "replace"))
-        self.noted["bad_time"] += time is None
-        return time
+    def _table(self, batch: "_Batch") -> pa.Table:
+        table = batch.table()
+        self.noted.update(bad_score=batch.bad_scores, bad_time=batch.bad_times)
+        return table
 
-    def _reject(self, fault: Fault, row_id: int, cell: Cell) -> None:
+    def _reject(self, fault: Fault, row_id: bytes, cell: Cell) -> None:
         self.rejected[fault.reason] += 1
         if len(self.samples) < SAMPLES and self.rejected[fault.reason] <= SAMPLES_PER_REASON:
             self.samples.append(
                 Sample(
                     reason=fault.reason,
-                    analysis=sha256(str(row_id).encode()).hexdigest()[:12],
+                    analysis=sha256(row_id).hexdigest()[:12],
                     style_index=cell.style_index,
                     value=fault.value,
                 )
             )
 
 
-class _Columns:
-    """Lists by column: one entry a row, or one a vote with the number of its row."""
+class _Batch:
+    """Some rows by column, as they came, and their votes by column with their rows' numbers."""
 
     def __init__(self) -> None:
-        self.of_rows: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
-        self.row: list[int] = []
-        self.of_votes: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        self.bad_scores = 0
+        self.bad_times = 0
+        # One entry a row, in the order of ROW.
+        self._of_rows: tuple[list[bytes], ...] = ([], [], [], [], [], [], [])
+        # One entry a vote.
+        self._row: list[int] = []
+        self._cells: list[Cell] = []
+        self._names: list[str] = []
+        self._scores: list[float | None] = []
+        self._reasons: list[str | None] = []
 
-    def add_row(
-        self,
-        row_id: int,
-        group: str,
-        face: str | None,
-        tone: str,
-        created_at: int | None,
-        feedback_at: int | None,
-    ) -> int:
+    def add_row(self, row: Row) -> int:
         """Add what all votes of a row share; its number."""
-        ids, groups, splits, faces, tones, created, voted = self.of_rows
-        ids.append(row_id)
-        groups.append(group)
-        splits.append(feedback.split(group))
-        faces.append(face)
-        tones.append(tone)
-        created.append(created_at)
-        voted.append(feedback_at)
+        ids, users, images, faces, colours, created, voted = self._of_rows
+        ids.append(row[0])
+        users.append(row[1])
+        images.append(row[2])
+        faces.append(row[3])
+        colours.append(row[4])
+        created.append(row[5])
+        voted.append(row[6])
         return len(ids) - 1
 
-    def add_vote(self, row: int, cell: Cell, vote: Vote) -> None:
-        """Add a vote of the row with that number."""
-        indices, names, scores, votes, clicks, reasons = self.of_votes
-        self.row.append(row)
-        indices.append(cell.style_index)
-        names.append(vote.hairstyle)
-        scores.append(vote.score)
-        votes.append(cell.feedback)
-        clicks.append(cell.clicked)
-        reasons.append(vote.reason)
+    def add_vote(self, row: int, cell: Cell, items: list[object] | Fault) -> Fault | None:
+        """Add the vote on one of the recommended styles, or say why it is none."""
+        if cell.feedback is None:
+            return Fault("unknown_vote", f"text of {cell.length} characters")
+        if isinstance(items, Fault):
+            return items
+        if len(items) < cell.style_index:
+            return Fault("no_item", _described(items))
+        item = items[cell.style_index - 1]
+        if not isinstance(item, dict):
+            return Fault("not_an_item", _described(item))
+        name = feedback.item_name(item)
+        if name is None:
+            return Fault("no_style_name", _described(item))
+        score, bad = feedback.item_score(item)
+        self.bad_scores += bad
+        self._row.append(row)
+        self._cells.append(cell)
+        self._names.append(name)
+        self._scores.append(score)
+        self._reasons.append(feedback.item_reason(item))
+        return None
 
     def table(self) -> pa.Table:
-        """The votes so far, shape (votes, columns of SCHEMA)."""
-        origin = pa.array(self.row, pa.int32())
-        shared = dict(zip(OF_ROWS, self.of_rows, strict=True))
-        own = dict(zip(OF_VOTES, self.of_votes, strict=True))
-        arrays = {name: _array(name, values).take(origin) for name, values in shared.items()}
+        """The votes, shape (votes, columns of SCHEMA)."""
+        number = pa.array(self._row, pa.int32())
+        arrays = {name: column.take(number) for name, column in self._shared().items()}
+        own: dict[str, list[Any]] = {
+            "style_index": [cell.style_index for cell in self._cells],
+            "hairstyle": self._names,
+            "score": self._scores,
+            "feedback": [cell.feedback for cell in self._cells],
+            "naver_clicked": [cell.clicked for cell in self._cells],
+            "reason": self._reasons,
+        }
         arrays |= {name: _array(name, values) for name, values in own.items()}
         return pa.Table.from_arrays([arrays[name] for name in SCHEMA.names], schema=SCHEMA)
+
+    def _shared(self) -> dict[str, pa.Array]:
+        """The columns that a row's votes have in common, shape (rows,) each."""
+        ids, users, images, faces, colours, created, voted = self._of_rows
+        groups = [
+            feedback.group(user.decode(), image.decode(), int(row_id))
+            for row_id, user, image in zip(ids, users, images, strict=True)
+        ]
+        return {
+            "analysis_id": pa.array(map(int, ids), pa.int64()),
+            "group": pa.array(groups, pa.string()),
+            "split": _array("split", [feedback.split(group) for group in groups]),
+            "face_shape": _looked_up(faces, feedback.face_shape),
+            "skin_tone": _looked_up(colours, feedback.skin_tone),
+            "created_at": self._times(created),
+            "feedback_at": self._times(voted),
+        }
+
+    def _times(self, texts: Sequence[bytes]) -> pa.Array:
+        """Times in UTC, null where there is none; those that cannot be read are counted."""
+        given = [text or None for text in texts]
+        try:
+            return pa.array(given, pa.string()).cast(NAIVE_TIME).cast(UTC_TIME)
+        except pa.ArrowInvalid:  # an offset, or no time at all: one by one
+            times = [_time(text) for text in texts]
+        self.bad_times += times.count(None) - given.count(None)
+        return pa.array(times, pa.int64()).cast(UTC_TIME)
 
 
 def _array(name: str, values: list[Any]) -> pa.Array:
     kind = SCHEMA.field(name).type
     if pa.types.is_dictionary(kind):
         return pa.array(values, pa.string()).dictionary_encode()
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int64()).cast(kind)
     return pa.array(values, kind)
+
+
+def _looked_up(texts: Sequence[bytes], meaning: Callable[[str], str | None]) -> pa.Array:
+    """The meaning of each text, shape (rows,), asked once for each distinct one."""
+    coded = pa.array(texts, pa.string()).dictionary_encode()
+    meant = pa.array(map(meaning, coded.dictionary.to_pylist()), pa.string()).dictionary_encode()
+    return meant.take(coded.indices)
+
+
+def _time(text: bytes) -> int | None:
+    return feedback.utc_microseconds(text.decode())
 
 
 @lru_cache(CACHED)
@@ -198,20 +232,10 @@ def _cells(fields: tuple[bytes, ...]) -> tuple[Cell, ...]:
     for index in range(len(fields) // 2):
         vote, clicked = fields[2 * index], fields[2 * index + 1]
         if vote:
-            text = vote.removeprefix(PRESENT).decode("utf-8", "replace")
+            text = vote.removeprefix(PRESENT).decode()
             known = feedback.VOTES.get(text)
             cells.append(Cell(index + 1, known, clicked == b"1", len(text)))
     return tuple(cells)
-
-
-@lru_cache(CACHED)
-def _face(text: bytes) -> str | None:
-    return feedback.face_shape(text.decode("utf-8", "replace"))
-
-
-@lru_cache(CACHED)
-def _tone(text: bytes) -> str:
-    return feedback.skin_tone(text.decode("utf-8", "replace"))
 
 
 def _items(text: bytes) -> list[object] | Fault:
@@ -222,35 +246,19 @@ def _items(text: bytes) -> list[object] | Fault:
         items = orjson.loads(text)
     except orjson.JSONDecodeError:
         items = _lenient(text)
-    if isinstance(items, Fault | list):
+    if isinstance(items, list | Fault):
         return items
     return Fault("not_a_list", _described(items))
 
 
 def _lenient(text: bytes) -> object:
-    """JSON as Python reads it, who takes NaN and Infinity, or the fault."""
+    """JSON as Python reads it, which takes NaN and Infinity, or the fault."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
-        length = len(text.decode("utf-8", "replace"))
-        return Fault("malformed_json", f"text of {length} characters")
-
-
-def _vote(cell: Cell, items: list[object] | Fault) -> Vote | Fault:
-    """What is voted on, or why the cell is no vote."""
-    if cell.feedback is None:
-        return Fault("unknown_vote", f"text of {cell.length} characters")
-    if isinstance(items, Fault):
-        return items
-    if len(items) < cell.style_index:
-        return Fault("no_item", _described(items))
-    item = items[cell.style_index - 1]
-    if not isinstance(item, dict):
-        return Fault("not_an_item", _described(item))
-    name = feedback.item_name(item)
-    if name is None:
-        return Fault("no_style_name", _described(item))
-    return Vote(name, *feedback.item_score(item), feedback.item_reason(item))
+        return Fault("malformed_json", f"text of {len(text.decode())} characters")
+    return value
 
 
 def _described(value: object) -> str:
