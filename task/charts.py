@@ -265,17 +265,17 @@ def _strip(frame: Frame, kind: str, item: Mapping[str, Any], most: int) -> Svg:
     return element("rect", x=x, y=top, width=8, height=tall, class_="count")
 
 
-def learning_curve(curve: Sequence[Mapping[str, Any]], desc: str) -> Svg:
-    """Loss by epoch on the training and the validation votes; a line marks the best epoch."""
-    names = ("train_loss", "validation_loss")
-    losses = [row[name] for row in curve for name in names]
-    epochs = (float(curve[0]["epoch"]), float(max(curve[-1]["epoch"], curve[0]["epoch"] + 1)))
-    frame = Frame(x=epochs, y=spread(losses), height=280)
-    best = min(curve, key=lambda row: float(row["validation_loss"]))
-    parts = frame.axes("epoch", "loss")
-    parts.append(frame.rule((best["epoch"], frame.y[0]), (best["epoch"], frame.y[1]), "best"))
-    for name, kind in zip(names, ("champion", "challenger"), strict=True):
-        parts.append(frame.line([(row["epoch"], row[name]) for row in curve], kind))
-    title = f"best epoch {best['epoch']}: {best['validation_loss']:.4f}"
-    dot = frame.dot((best["epoch"], best["validation_loss"]), 4.0, title)
-    return frame.draw([*parts, element("g", dot, class_="challenger")], "Learning curve", desc)
+def learning_curve(points: Sequence[Point], best: float, name: str, desc: str) -> Svg:
+    """One loss over the epochs, (epoch, loss) by (epoch, loss); a line marks the `best` epoch.
+
+    One loss a plot: that of training weighs votes and scores, that of validation is the
+    log-loss of the votes, and a scale for both would flatten each.
+    """
+    first, last = points[0][0], points[-1][0]
+    frame = Frame(x=(first, max(last, first + 1)), y=spread(y for _, y in points), height=260)
+    parts = frame.axes("epoch", name)
+    parts.append(frame.rule((best, frame.y[0]), (best, frame.y[1]), "best"))
+    parts.append(frame.line(points, "challenger"))
+    kept = [point for point in points if point[0] == best]
+    dots = [frame.dot(point, 4.0, f"epoch {point[0]:g}: {point[1]:.4f}") for point in kept]
+    return frame.draw([*parts, element("g", *dots, class_="challenger")], name, desc)

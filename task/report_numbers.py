@@ -58,6 +58,8 @@ def plain(value: object) -> str:
         return text(value)
     if float(known).is_integer() and (isinstance(known, int) or abs(known) >= 1000):
         return count(known)
+    if 0 < abs(known) < 0.001:
+        return "< 0.001" if known > 0 else f"> {MINUS}0.001"
     return f"{known:.4g}".replace("-", MINUS)
 
 

@@ -6,6 +6,7 @@ only place them.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,28 +35,36 @@ def view(
         "headline": words.headline(run, evaluation, verdict),
         "because": words.because(run, verdict),
         "absent": words.absent(training, evaluation, verdict),
-        "findings": sorted(run.get("findings") or (), key=_gravity),
+        "findings": _findings(run),
         "needed": words.needed(verdict, evaluation, worth),
         "interval": f"{numbers.percent(confidence, 0)} interval" if confidence else "interval",
         "checks": _checks(verdict),
         "duel": _duel(verdict),
         "flow": _flow(run),
-        "rejected": _ranked(_amounts(run, "counts", "rejected_by_reason")),
+        "rejected": _counted(run, "rejected_by_reason"),
         "refused": sum(_amounts(run, "counts", "rejected_by_reason").values()),
-        "noted": _ranked(_amounts(run, "counts", "noted")),
+        "noted": _counted(run, "noted"),
         "metrics": _metrics(evaluation),
         "unit_scale": charts.axis(UNIT),
         "since": _since(evaluation),
         "forest": _forest(evaluation),
-        "plots": _plots(training, evaluation),
+        "plots": _plots(evaluation),
+        "learning": _learning(training),
         "effects": _effects(training),
         "trust": _trust(training),
         "stages": _stages(run),
     }
 
 
-def _gravity(finding: Json) -> int:
-    return {"stop": 0, "warn": 1}.get(str(finding.get("answer")), 2)
+def _findings(run: Json) -> list[dict[str, Any]]:
+    """What stopped the run first, then the warnings, then the rest."""
+    gravity = {"stop": 0, "warn": 1}
+    found = sorted(run.get("findings") or (), key=lambda item: gravity.get(item.get("answer"), 2))
+    figures = ("value", "bound")
+    return [
+        item | {key: words.finding_figure(item.get("name"), item.get(key)) for key in figures}
+        for item in found
+    ]
 
 
 def _part(record: Json | None, *path: str) -> Json:
@@ -74,6 +83,10 @@ def _amounts(record: Json | None, *path: str) -> dict[str, float]:
 def _ranked(amounts: Mapping[str, float]) -> list[tuple[str, float]]:
     """The largest amount first; equal ones by name."""
     return sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _counted(run: Json, part: str) -> list[tuple[str, float]]:
+    return [(name, amount) for name, amount in _ranked(_amounts(run, "counts", part)) if amount]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,8 +251,8 @@ def _short(name: object) -> str:
     return told if len(told) <= _NAME else f"{told[: _NAME - 1]}…"
 
 
-def _plots(training: Json | None, evaluation: Json | None) -> dict[str, Svg]:
-    """The plots there are numbers for: ROC, calibration, learning curve."""
+def _plots(evaluation: Json | None) -> dict[str, Svg]:
+    """The plots there are numbers for: ROC and calibration."""
     plots: dict[str, Svg] = {}
     curves, bins = _part(evaluation, "roc"), _part(evaluation, "calibration")
     if curves.get("challenger"):
@@ -248,12 +261,26 @@ def _plots(training: Json | None, evaluation: Json | None) -> dict[str, Svg]:
     if bins.get("challenger"):
         told = _told("Calibration error", evaluation, "calibration_error")
         plots["calibration"] = charts.calibration(bins["challenger"], bins.get("champion"), told)
-    losses = ("train_loss", "validation_loss")
-    epochs = (training or {}).get("curve") or ()
-    curve = [row for row in epochs if all(numbers.number(row.get(k)) is not None for k in losses)]
-    if curve:
-        plots["learning"] = charts.learning_curve(curve, f"Loss over {len(curve)} epochs")
     return plots
+
+
+def _learning(training: Json | None) -> dict[str, Any] | None:
+    """How the network learned: a plot for each loss, the epoch kept, when the rate was lowered."""
+    names = {"validation_loss": "log-loss on validation", "train_loss": "loss in training"}
+    epochs = (training or {}).get("curve") or ()
+    rows = [row for row in epochs if all(numbers.number(row.get(key)) is not None for key in names)]
+    if not rows:
+        return None
+    best = min(rows, key=lambda row: float(row["validation_loss"]))["epoch"]
+    plots = [
+        charts.learning_curve(
+            [(row["epoch"], row[key]) for row in rows], best, name, f"Over {len(rows)} epochs"
+        )
+        for key, name in names.items()
+    ]
+    pairs = itertools.pairwise(rows)
+    lowered = [b["epoch"] for a, b in pairs if a.get("learning_rate") != b.get("learning_rate")]
+    return {"plots": plots, "best": best, "lowered": lowered}
 
 
 def _told(name: str, evaluation: Json | None, key: str) -> str:

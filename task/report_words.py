@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from task.report_numbers import count, decimal, number, plain, signed, spaced, text
+from task.report_numbers import count, decimal, number, percent, plain, signed, spaced, text
 
 TEST_SHARE = 0.15  # the fixed split: of a hundred new votes about fifteen are tested
 
@@ -105,16 +105,17 @@ def headline(run: Json, evaluation: Json | None, verdict: Json | None) -> Headli
 
 
 def because(run: Json, verdict: Json | None) -> list[str]:
-    """The lines under the headline: the run's own reason, and which checks decided.
+    """The lines under the headline: what stopped the run or its own reason, and the checks' part.
 
-    A reason that only repeats the checks' figures is left out: they stand below, drawn.
+    The part of a reason that only repeats the checks' figures is left out: they stand below.
     """
     checks = (verdict or {}).get("checks") or ()
-    reason = run.get("reason")
-    lines = [str(reason)] if reason and reason != (verdict or {}).get("reason") else []
-    if not reason:
-        found = run.get("findings") or ()
-        lines += [str(item.get("says")) for item in found if item.get("answer") == "stop"]
+    found = [item for item in run.get("findings") or () if item.get("answer") == "stop"]
+    lines = [f"{spaced(item.get('name'))}: {text(item.get('says'))}" for item in found]
+    own, repeated = str(run.get("reason") or ""), (verdict or {}).get("reason")
+    own = own.replace(str(repeated), "").strip("; ") if repeated else own
+    if own and not found:
+        lines.append(own)
     for answer in ("fail", "undecided"):
         names = [
             check_words(text(c.get("name"))).title for c in checks if c.get("answer") == answer
@@ -141,11 +142,11 @@ def needed(verdict: Json | None, evaluation: Json | None, worth: object) -> str 
     if not verdict or not evaluation or evaluation.get("champion_version") is None:
         return None
     votes = number(verdict.get("votes_needed"))
-    difference = f"a difference of {plain(worth)} in F1" if number(worth) else "a difference"
+    difference = f"difference as small as {plain(worth)} in F1" if number(worth) else "difference"
     if votes:
-        return f"About {count(votes)} more votes in all would settle {difference}."
+        return f"About {count(votes)} more votes in all would show a {difference}."
     if votes == 0:
-        return f"{difference.capitalize().replace('f1', 'F1')} would have shown by now."
+        return f"A {difference} would have shown by now."
     if evaluation.get("disagreements") == 0:
         return "The two models never differ, so no number of votes would tell them apart."
     return None
@@ -263,6 +264,13 @@ def what_would_change(check: Json) -> str | None:
     return template.format(
         **fields, set=unset, setting=setting, gap=count(gap), all=count(math.ceil(gap / TEST_SHARE))
     )
+
+
+def finding_figure(name: object, value: object) -> str:
+    """A finding's value or bound: a share in per cent, else a count or a measure."""
+    told = str(name)
+    share = told.endswith("share") or told in {"class_balance", "outliers"}
+    return percent(value) if share else plain(value)
 
 
 METRICS = {  # name for people, better side, what it means

@@ -92,7 +92,7 @@ def first_model() -> Sample:
 def data_stopped() -> Sample:
     """A bug upstream wrote `like` for everything: only the run's own record exists."""
     run = _run("data_stopped")
-    run |= {"reason": "class balance: 0.0 % of the new votes are dislikes", "exit": 3}
+    run |= {"reason": "class_balance: 0 of 2,431 new votes are dislikes", "exit": 3}
     run |= {"version": None, "sha256": {}, "seconds_by_stage": {"extract": 0.61, "validate": 0.03}}
     run["findings"][4] |= {
         "answer": "stop",
@@ -161,11 +161,11 @@ def _run(state: str) -> Record:
         ],
         "findings": [
             _finding("schema", "ok", None, None, "every needed column is there"),
-            _finding("rejected", "ok", 0.0342, 0.2, "3.4 % of the votes read were rejected"),
-            _finding("missing_scores", "warn", 0.0256, 0.02, "318 votes have no score"),
-            _finding("duplicates", "ok", 0.081, 0.5, "8.1 % repeat a face, tone and style"),
+            _finding("rejected_share", "ok", 0.0342, 0.2, "3.4 % of the votes read were rejected"),
+            _finding("missing_score_share", "warn", 0.0256, 0.02, "318 votes have no score"),
+            _finding("duplicate_share", "ok", 0.081, 0.5, "8.1 % repeat a face, tone and style"),
             _finding("class_balance", "ok", 0.412, 0.02, "41.2 % of the new votes are dislikes"),
-            _finding("freshness", "ok", 0.4, 60, "the newest vote is 0.4 days old"),
+            _finding("freshness", "ok", 0.00001, 60, "the newest vote is 0.0 days old"),
         ],
         "data_fingerprint": "3e9a" * 16,
         "code_revision": "7929925",
@@ -185,16 +185,16 @@ def _training() -> Record:
     epochs = range(1, 31)
     return {
         "chosen": "hierarchical",
-        "reason": "It has the lower log-loss on the validation votes.",
+        "reason": "the lowest log-loss on validation",
         "candidates": [
             _candidate("hierarchical", 0.5871, 0.742, 0.18, 40, 40),
-            _candidate("embedding", 0.5934, 0.735, 9.41, 30, 23),
+            _candidate("embedding", 0.5934, 0.735, 9.41, 30, 24),
         ],
         "curve": [
             {
                 "epoch": epoch,
-                "train_loss": 1.10 + 0.55 * math.exp(-epoch / 5),
-                "validation_loss": 1.17 + 0.5 * math.exp(-epoch / 5) + 0.0004 * (epoch - 23) ** 2,
+                "train_loss": 1.30 + 0.35 * math.exp(-epoch / 5),
+                "validation_loss": 0.59 + 0.1 * math.exp(-epoch / 5) + 0.0001 * (epoch - 23) ** 2,
                 "learning_rate": 0.001 if epoch < 18 else 0.0005,
             }
             for epoch in epochs

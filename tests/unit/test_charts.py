@@ -182,24 +182,19 @@ def test_an_empty_calibration_bin_is_left_out() -> None:
     assert len(by_class(svg, "whisker")) == 2
 
 
-def curve(*losses: float) -> list[dict[str, float]]:
-    return [
-        {"epoch": i + 1, "train_loss": loss - 0.1, "validation_loss": loss}
-        for i, loss in enumerate(losses)
-    ]
-
-
 def test_the_learning_curve_marks_the_epoch_whose_weights_were_kept() -> None:
-    svg = charts.learning_curve(curve(0.9, 0.6, 0.5, 0.7), "x")
+    losses = [(1, 0.9), (2, 0.6), (3, 0.5), (4, 0.7)]
+
+    svg = charts.learning_curve(losses, 3, "log-loss", "x")
 
     (dot,) = by_class(svg, "dot")
-    assert dot.findtext("title") == "best epoch 3: 0.5000"
+    assert dot.findtext("title") == "epoch 3: 0.5000"
     lowest = max(points(svg, "challenger"), key=lambda point: point[1])
     assert float(dot.get("cx") or 0) == pytest.approx(lowest[0], abs=0.06)
 
 
 def test_a_curve_of_one_epoch_can_be_drawn() -> None:
-    svg = charts.learning_curve(curve(0.9), "x")
+    svg = charts.learning_curve([(1, 0.9)], 1, "log-loss", "x")
 
     assert len(points(svg, "challenger")) == 1
     assert not re.search(r"nan|inf", svg)

@@ -57,7 +57,10 @@ def test_checks_that_did_not_pass_stand_before_those_that_did() -> None:
 def test_an_open_question_says_how_many_more_votes_would_settle_it() -> None:
     shown = page(samples.inconclusive())
 
-    assert "About 3,214 more votes in all would settle a difference of 0.01 in F1." in shown.text()
+    assert (
+        "About 3,214 more votes in all would show a difference as small as 0.01 in F1."
+        in shown.text()
+    )
 
 
 def test_a_slice_shown_to_be_worse_is_named_and_marked() -> None:
@@ -106,9 +109,10 @@ def test_the_data_add_up_from_what_was_read_to_where_it_went() -> None:
 def test_what_the_model_learned_and_from_whom_is_told() -> None:
     text = page(samples.promoted()).text()
 
-    assert "The hierarchical candidate ships." in text
-    assert "embedding 0.5934 0.735 23 of 30 9.41 s" in text
-    assert "Learning curve" in text
+    assert "The hierarchical candidate ships: the lowest log-loss on validation." in text
+    assert "embedding 0.5934 0.735 24 of 30 9.41 s" in text
+    assert "The weights of epoch 24 were kept" in text
+    assert "The learning rate was lowered at epoch 18." in text
     assert "Most of all on style: 58" in text
     assert "How far the base data are believed: 0.62 0.51 to 0.73" in text
     assert "They help by 0.0052." in text
@@ -129,20 +133,19 @@ def test_a_run_stopped_by_its_data_says_why_and_shows_what_was_found() -> None:
     shown = page(samples.data_stopped())
 
     text = shown.text()
-    assert "Class balance: 0.0 % of the new votes are dislikes." in text
+    assert "Class balance: 0 of 2,431 new votes are dislikes; something upstream" in text
     assert "The run ended before it came to: training, comparison, checks." in text
     rows = [t for t in shown.texts["tr"] if re.search(r"\b(stop|warn|ok)\b", t)]
     assert "class balance" in rows[0]  # what stopped it stands first
     assert len(rows) == 6
 
 
-def test_without_a_reason_the_findings_that_stopped_the_run_are_the_reason() -> None:
+def test_a_run_that_stopped_for_another_reason_gives_that() -> None:
     sample = samples.data_stopped()
-    sample.run["reason"] = None
+    sample.run["findings"] = []
+    sample.run["reason"] = "the table has no votes"
 
-    header = page(sample).text("header")
-
-    assert "0 of 2,431 new votes are dislikes" in header
+    assert "The table has no votes." in page(sample).text("header")
 
 
 @pytest.mark.parametrize("kept", list(itertools.product([True, False], repeat=3)))

@@ -39,6 +39,8 @@ def test_what_is_not_a_number_reads_as_a_dash(value: object) -> None:
         (numbers.plain(12000.0), "12,000"),
         (numbers.plain(0.0256), "0.0256"),
         (numbers.plain(-0.5), "−0.5"),
+        (numbers.plain(0.0000116), "< 0.001"),
+        (numbers.plain(-0.0000116), "> −0.001"),
         (numbers.plain("utf8mb4"), "utf8mb4"),
         (numbers.plain(None), "–"),
         (numbers.plain(Undefined()), "–"),
@@ -115,8 +117,12 @@ def test_a_good_model_without_a_champion_is_the_first(state: str, decision: str,
 @pytest.mark.parametrize(
     ("votes", "disagreements", "says"),
     [
-        (3214, 312, "About 3,214 more votes in all would settle a difference of 0.01 in F1."),
-        (0, 312, "A difference of 0.01 in F1 would have shown by now."),
+        (
+            3214,
+            312,
+            "About 3,214 more votes in all would show a difference as small as 0.01 in F1.",
+        ),
+        (0, 312, "A difference as small as 0.01 in F1 would have shown by now."),
         (None, 0, "The two models never differ, so no number of votes would tell them apart."),
         (None, 4, None),  # not known
     ],
@@ -137,8 +143,25 @@ def test_a_reason_that_only_repeats_the_gate_is_not_told_twice() -> None:
     sample = samples.promoted()
     assert words.because(sample.run, sample.verdict) == ["All 11 checks passed."]
 
-    sample.run["reason"] = "promotion is on hold"
+    sample.run["reason"] = "promotion is on hold; " + sample.run["reason"]
     assert words.because(sample.run, sample.verdict)[0] == "promotion is on hold"
+
+    sample.run["reason"] = samples.promoted().run["reason"] + "; not proved in service"
+    assert words.because(sample.run, sample.verdict)[0] == "not proved in service"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("rejected_share", 0.0178, "1.8\u00a0%"),
+        ("class_balance", 0.0, "0.0\u00a0%"),
+        ("freshness", 12.5, "12.5"),  # days
+        ("after_cutoff", 3, "3"),  # votes
+        ("schema", None, "–"),
+    ],
+)
+def test_a_finding_about_a_share_is_told_in_per_cent(name: str, value: object, text: str) -> None:
+    assert words.finding_figure(name, value) == text
 
 
 def check(name: str, answer: str, **figures: float) -> dict[str, Any]:
