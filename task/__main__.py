@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         call = Call(arguments=arguments, flags=flags, loop=loop, interrupt=interrupt)
         return COMMANDS[arguments.command](call)
     except RetrainError as error:
-        return _failed(arguments.json, str(error), error.exit_code)
+        return _failed(arguments, str(error), error.exit_code)
     except Exception:
         log.exception("unexpected error: this is a bug, please report it")
-        return _failed(arguments.json, "unexpected error, see the log", 1)
+        return _failed(arguments, "unexpected error, see the log", 1)
 
 
 def _yaml(given: str | None) -> Path | None:
@@ -83,12 +84,17 @@ def _log(level: str, settings: Settings, run_id: str | None) -> None:
     )
 
 
-def _failed(as_json: bool, reason: str, code: int) -> int:
+def _failed(arguments: argparse.Namespace, reason: str, code: int) -> int:
+    """Say why in one line and, for a machine, in the shape of a run's outcome."""
     sys.stderr.write(f"error: {reason}\n")
-    if as_json:
+    if arguments.json:
+        from task.outcome import Outcome
         from task.stages import dump
 
-        sys.stdout.write(dump({"state": "failed", "reason": reason, "exit": code}) + "\n")
+        run_id = getattr(arguments, "run_id", None) or getattr(arguments, "run", None)
+        state = "failed" if code else "skipped"
+        outcome = Outcome(run_id=run_id, state=state, reason=reason, exit=code)
+        sys.stdout.write(dump(asdict(outcome)) + "\n")
     return code
 
 

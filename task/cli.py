@@ -103,7 +103,7 @@ def _dry_run(command: argparse.ArgumentParser) -> None:
 
 def _training_flags(command: argparse.ArgumentParser) -> None:
     for option, (setting, says) in FLAGS.items():
-        command.add_argument(option, dest=setting, help=says)
+        command.add_argument(option, dest=setting, metavar="VALUE", help=says)
     command.add_argument("--no-auto-deploy", action="store_true", help="publish, do not promote")
     command.add_argument(
         "--skip-data-check", action="store_true", help="skip the vote minimum, never validation"

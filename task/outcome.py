@@ -14,7 +14,7 @@ from task.stages import EVALUATION, VERDICT
 class Outcome:
     """The object that `run --json` ends with; what does not apply is None or empty."""
 
-    run_id: str
+    run_id: str | None
     state: str
     version: str | None = None
     previous_version: str | None = None
