@@ -7,7 +7,6 @@ people. Progress and logs go to standard error, so both can be piped.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from typing import Any
 
 from common.errors import NotDoneError
 from common.settings import Settings, require
-from task import deploy, folder, operate, pipeline, show, stages
+from task import deploy, folder, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
 from task.folder import RunFolder
 from task.outcome import outcome_of
@@ -74,12 +73,13 @@ def export(call: Call) -> int:
         return 0
     here = folder.of(call.settings.work_dir, run_id)
     passed = stages.export(replace(call.loop, full=call.arguments.full), here)
-    from task.people import write_people_csv
+    from task.people import LATEST, write_people_csv
 
-    write_people_csv(here.votes, run_id, here.path)
+    written = write_people_csv(here.votes, run_id, here.path)
+    files = [str(written), str(here.path.parent / LATEST)]
     record = here.record()
     names = ("run_id", "mode", "cutoff", "data_fingerprint", "counts", "findings")
-    call.say({name: record[name] for name in names}, show.exported)
+    call.say({name: record[name] for name in names} | {"files": files}, show.exported)
     return 0 if passed else deploy.DATA_STOPPED_EXIT
 
 
@@ -89,12 +89,14 @@ def prepare(call: Call) -> int:
     if call.dry_run:
         return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS])
     stages.prepare_cells(loop, here)
+    from task.people import write_split_csv
     from task.prepare import load
 
     prepared = load(here.path)
+    files = write_split_csv(here.path, here.votes, stages.base_rows(here, loop.settings))
     cells = {"run_id": here.run_id, "cells": len(prepared.cells.face)}
     cells |= {"styles": len(prepared.levels.styles) - 1, "base_rejected": prepared.base_rejected}
-    call.say(cells, show.facts)
+    call.say(cells | {"files": [str(path) for path in files]}, show.facts)
     return 0
 
 
@@ -149,6 +151,32 @@ def deploy_run(call: Call) -> int:
     return outcome.exit
 
 
+def predict(call: Call) -> int:
+    """Score a CSV file with the active or a named version."""
+    from task.predict import predict as scored
+
+    loop, given = call.loop, call.arguments
+    source, target = Path(given.input), None if call.dry_run else Path(given.output)
+    version = given.version or operate.current(loop.registry).version
+    table, _ = publish.checked(loop.store, version)
+    size = source.stat().st_size if source.is_file() else 0
+    with show.bar("predicting", size) as progress:
+        found = scored(table, source, target, progress)
+    call.say(asdict(found) | {"output": str(target) if target else None}, show.facts)
+    return 0
+
+
+def doctor(call: Call) -> int:
+    """Check the four addresses; exit 1 when there is a fault."""
+    from task.doctor import examine
+
+    findings = [asdict(finding) for finding in examine(call.loop)]
+    faults = sum(finding["answer"] == "fault" for finding in findings)
+    warnings = sum(finding["answer"] == "warn" for finding in findings)
+    call.say({"checks": findings, "faults": faults, "warnings": warnings}, show.doctor)
+    return 1 if faults else 0
+
+
 def status(call: Call) -> int:
     """What is active, on hold, running."""
     loop = call.loop
@@ -161,8 +189,7 @@ def history(call: Call) -> int:
     found = operate.history(call.loop.registry)
     if call.arguments.export:
         lines = operate.deployment_history(call.loop.registry)
-        text = json.dumps(lines, ensure_ascii=False, indent=1, default=str)
-        Path(call.arguments.export).write_text(text + "\n", "utf-8")
+        folder.write_whole(Path(call.arguments.export), stages.dump(lines) + "\n")
     call.say(found, show.history)
     return 0
 
@@ -237,6 +264,8 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "train": train,
     "evaluate": evaluate,
     "deploy": deploy_run,
+    "predict": predict,
+    "doctor": doctor,
     "status": status,
     "history": history,
     "rollback": rollback,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,23 +76,36 @@ class RunFolder:
     def write(self, name: str, value: object) -> None:
         """Write JSON whole or not at all. Raises RetrainError when the disk refuses."""
         text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        path, draft = self.file(name), self.file(f".{name}.new")
-        try:
-            draft.write_text(text, "utf-8")
-            draft.replace(path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise RetrainError(
-                f"{path} must be writable, got {os.strerror(error.errno or 0)}: free some space "
-                "or set WORK_DIR to another place"
-            ) from error
+        write_whole(self.file(name), text)
 
     def read(self, name: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.file(name).read_text("utf-8"))
+        """A stage's JSON file. Raises RetrainError when it is damaged."""
+        try:
+            value: dict[str, Any] = json.loads(self.file(name).read_bytes())
+        except ValueError as error:
+            raise RetrainError(
+                f"{name} of {self.run_id} must be JSON, got {type(error).__name__}: it was cut or "
+                "altered; redo the stage that wrote it"
+            ) from error
         return value
 
     def read_if_there(self, name: str) -> dict[str, Any] | None:
         return self.read(name) if self.file(name).exists() else None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises RetrainError when the disk refuses."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise RetrainError(
+            f"{path} must be writable, got {os.strerror(error.errno or 0)}: free some space or "
+            "choose another place (for a run WORK_DIR)"
+        ) from error
 
 
 def of(work_dir: str, run_id: str) -> RunFolder:

@@ -8,7 +8,6 @@ service, also by hand.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -41,16 +40,25 @@ def history(registry: Registry) -> dict[str, Any]:
 
 
 def deployment_history(registry: Registry) -> list[dict[str, Any]]:
-    """`deployment_history.json`: one object per run that compared or published a model."""
+    """`deployment_history.json`: one object per run that compared or published a model.
+
+    `deployed` says whether its model went into service, by the run itself or later by hand.
+    """
+    found = history(registry)
+    by_hand = {
+        change["version"]
+        for change in found["changes"]
+        if change["action"] == "promote" and change["run_id"] is None
+    }
     return [
         {
             "timestamp": line["ended_at"],
-            "deployed": line["state"] in ("promoted", "served"),
+            "deployed": line["state"] in ("promoted", "served") or line["version"] in by_hand,
             "new_model_metrics": line["metrics"] or None,
             "current_model_metrics": line["champion_metrics"] or None,
             **{name: line[name] for name in ("run_id", "state", "version", "previous", "reason")},
         }
-        for line in history(registry)["runs"]
+        for line in found["runs"]
         if line["metrics"]
     ]
 
@@ -70,7 +78,7 @@ def rollback(
     registry: Registry, store: Store, version: str | None, *, now: datetime, dry_run: bool = False
 ) -> dict[str, Any]:
     """Go back to a version and put promotion on hold; returns what changed."""
-    active = _active(registry)
+    active = current(registry)
     target = target_of_rollback(registry.history(), version)
     if target == active.version:
         raise NotDoneError(
@@ -132,16 +140,17 @@ def resume(registry: Registry, *, dry_run: bool = False) -> dict[str, Any]:
         raise NotDoneError("resume needs promotion to be on hold, it is not: nothing to do")
     if not dry_run:
         registry.clear_hold()
-    return {"hold": asdict(hold), "dry_run": dry_run}
+    return {"hold": to_json(hold), "dry_run": dry_run}
 
 
-def _active(registry: Registry) -> Active:
-    active = registry.active()
-    if active is None:
+def current(registry: Registry) -> Active:
+    """What is active. Raises NotDoneError when nothing is."""
+    found = registry.active()
+    if found is None:
         raise NotDoneError(
-            "rollback needs an active version, there is none yet: `python -m task run` makes one"
+            "there must be an active version, there is none yet: `python -m task run` makes one"
         )
-    return active
+    return found
 
 
 def _run_line(run: Run) -> dict[str, Any]:

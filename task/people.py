@@ -7,12 +7,15 @@ to see Korean, and a text that a spreadsheet would run as a formula is made plai
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pyarrow.parquet as pq
 
 from common.errors import StoreError
+from common.feedback import DISLIKE, LIKE
+from task.base import BaseRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,32 +30,47 @@ COLUMNS = [
     "naver_clicked",
     "reason",
 ]
+KEYS = ["analysis_id", "style_index", "group", "created_at", "feedback_at"]
+SPLIT_FILES = {"train": "train_data.csv", "validation": "val_data.csv", "test": "test_data.csv"}
 LATEST = "real_user_data_latest.csv"
 BATCH = 65_536
 _FORMULA = re.compile(r"^\s*[=+\-@＝＋－＠]|^[\t\r\n]")
 
 
 def write_people_csv(votes: Path, run_id: str, folder: Path) -> Path:
-    """Write `real_user_data_<run_id>.csv` and `real_user_data_latest.csv`; the first's path.
+    """Write `real_user_data_<run_id>.csv`; returns its path.
 
-    One batch of votes is in memory at a time. StoreError: the disk is full.
+    A copy named `real_user_data_latest.csv` stands beside the runs' folders, where a person
+    finds it. One batch of votes is in memory at a time. StoreError: the disk is full.
     """
     path = folder / f"real_user_data_{run_id}.csv"
-    partial = path.with_name(path.name + ".partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8-sig", newline="") as file:
-            for number, frame in enumerate(_frames(votes)):
-                frame.to_csv(file, index=False, header=number == 0, lineterminator="\r\n")
-        partial.replace(path)
-        shutil.copyfile(path, partial)
-        partial.replace(folder / LATEST)
-    except OSError as exc:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"the CSV {path} cannot be written ({exc.strerror or exc}): free some space"
-        ) from exc
+    with _written(path) as file:
+        for number, frame in enumerate(_frames(votes, COLUMNS)):
+            _append(file, frame[COLUMNS], header=number == 0)
+    latest = folder.parent / LATEST
+    with _written(latest) as file, path.open(encoding="utf-8-sig", newline="") as source:
+        shutil.copyfileobj(source, file)
     return path
+
+
+def write_split_csv(folder: Path, votes: Path, base: BaseRows | None) -> list[Path]:
+    """Write the three splits as they are learned from and judged by; returns their paths.
+
+    `train_data.csv` holds the real votes of train, then the base rows; the column `source`
+    (real, base) tells them apart. StoreError: the disk is full.
+    """
+    columns = [*COLUMNS, *KEYS]
+    with ExitStack() as stack:
+        paths = {split: folder / name for split, name in SPLIT_FILES.items()}
+        files = {split: stack.enter_context(_written(path)) for split, path in paths.items()}
+        for number, frame in enumerate(_frames(votes, [*columns, "split"])):
+            frame["source"] = "real"
+            for split, file in files.items():
+                rows = frame.loc[frame["split"] == split, [*columns, "source"]]
+                _append(file, rows, header=number == 0)
+        for frame in _base_frames(base) if base else ():
+            _append(files["train"], frame.reindex(columns=[*columns, "source"]), header=False)
+    return list(paths.values())
 
 
 def harmless(text: str) -> str:
@@ -60,12 +78,53 @@ def harmless(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def _frames(votes: Path) -> Iterator["pd.DataFrame"]:
+def _frames(votes: Path, columns: list[str]) -> Iterator["pd.DataFrame"]:
     with pq.ParquetFile(votes) as file:
         # At least one frame, so that a file without votes has its header.
-        yield file.schema_arrow.empty_table().select(COLUMNS).to_pandas()
-        for batch in file.iter_batches(BATCH, columns=COLUMNS):
-            frame = batch.to_pandas(strings_to_categorical=False)
-            for name in ("hairstyle", "reason"):
-                frame[name] = frame[name].astype("object").map(harmless, na_action="ignore")
-            yield frame[COLUMNS]
+        yield file.schema_arrow.empty_table().select(columns).to_pandas()
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield _harmless(batch.to_pandas(strings_to_categorical=False))
+
+
+def _base_frames(base: BaseRows) -> Iterator["pd.DataFrame"]:
+    import pandas as pd
+
+    for start in range(0, len(base.hairstyle), BATCH):
+        rows = slice(start, start + BATCH)
+        columns = {
+            "face_shape": base.face_shape[rows],
+            "skin_tone": base.skin_tone[rows],
+            "hairstyle": base.hairstyle[rows],
+            "score": base.score[rows],
+            "feedback": [LIKE if like else DISLIKE for like in base.like[rows]],
+        }
+        yield _harmless(pd.DataFrame(columns).assign(naver_clicked=False, source="base"))
+
+
+def _harmless(frame: "pd.DataFrame") -> "pd.DataFrame":
+    for name in ("hairstyle", "reason"):
+        if name in frame:
+            frame[name] = frame[name].astype("object").map(harmless, na_action="ignore")
+    return frame
+
+
+def _append(file: TextIO, frame: "pd.DataFrame", *, header: bool) -> None:
+    frame.to_csv(file, index=False, header=header, lineterminator="\r\n")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[TextIO]:
+    """A file under a temporary name, which becomes its own when all is written."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8-sig", newline="") as file:
+            yield file
+        partial.replace(path)
+    except OSError as exc:
+        raise StoreError(
+            f"the CSV {path} cannot be written ({exc.strerror or exc}): free some space"
+        ) from exc
+    finally:
+        with suppress(OSError):
+            partial.unlink()

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-COLOURS = {"pass": "green", "ok": "green", "fail": "red", "stop": "red", "warn": "yellow"}
+COLOURS = {"pass": "green", "ok": "green", "fail": "red", "stop": "red", "fault": "red"}
 WIDTH = 110
 """Columns when the output is not a terminal."""
 
@@ -69,7 +69,7 @@ def exported(value: Mapping[str, Any]) -> None:
     for finding in value["findings"]:
         table.add_row(finding["name"], coloured(finding["answer"]), escape(finding["says"]))
     read = {"run_id": value["run_id"], "mode": value["mode"], "cutoff": value["cutoff"]}
-    facts(read | {"fingerprint": value["data_fingerprint"]} | counts)
+    facts(read | {"fingerprint": value["data_fingerprint"]} | counts | {"files": value["files"]})
     console().print(table)
 
 
@@ -82,6 +82,16 @@ def trained(value: Mapping[str, Any]) -> None:
     out = console()
     out.print(table)
     out.print(f"chosen: {value['chosen']} ({value['reason']})")
+
+
+def doctor(value: Mapping[str, Any]) -> None:
+    """What was looked at, and what is to be mended."""
+    table = _table("check", "answer", "says")
+    for finding in value["checks"]:
+        table.add_row(finding["name"], coloured(finding["answer"]), escape(finding["says"]))
+    out = console()
+    out.print(table)
+    out.print(f"{value['faults']} faults, {value['warnings']} warnings")
 
 
 def status(value: Mapping[str, Any]) -> None:

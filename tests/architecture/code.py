@@ -25,7 +25,6 @@ EDGES = {
     "task.deploy",  # moves the pointer
     "task.operate",  # an operator's hand on the registry
     "task.replay",  # reads the store, retrains
-    "task.doctor",  # tries every address
     "task.doctor",  # tries the four addresses
     "task.outcome",  # gathers what the stages left
     "task.show",  # the terminal
