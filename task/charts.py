@@ -60,7 +60,10 @@ def spread(values: Iterable[float | None], pad: float = 0.12) -> Range:
 
 
 def ticks(span: Range, count: int = 4) -> list[float]:
-    """About `count` round numbers (1, 2 or 5 times a power of ten) inside the range."""
+    """About `count` round numbers (1, 2 or 5 times a power of ten) inside the range.
+
+    From a count of 3 on there is always one: a step is at most 2.5 times the range's part.
+    """
     raw = (span[1] - span[0]) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * nice for nice in (1, 2, 5, 10) if power * nice >= raw * 0.999)
