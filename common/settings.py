@@ -107,7 +107,12 @@ class Settings:
     max_unknown_share: float = _share(0.90, "data", "more unknown values than this are warned of")
     max_duplicate_share: float = _share(0.50, "data", "more duplicates than this are warned of")
     max_stale_days: int = _count(
-        60, "data", "a newest vote older than this is warned of", unit="days", at_least=1
+        60,
+        "data",
+        "a newest vote older than this is warned of",
+        unit="days",
+        at_least=1,
+        at_most=36_500,
     )
     statement_timeout_seconds: int = _count(
         600, "data", "time limit of one SQL statement", unit="seconds", at_least=1, at_most=86_400
@@ -184,7 +189,12 @@ class Settings:
 
     schedule: str = _setting("cron(0 2 ? * SUN *)", "scheduler", "when the loop runs", unit="UTC")
     lease_seconds: int = _count(
-        600, "scheduler", "a run that falls silent for so long is dead", unit="seconds", at_least=1
+        600,
+        "scheduler",
+        "a run that falls silent for so long is dead",
+        unit="seconds",
+        at_least=1,
+        at_most=86_400,
     )
 
     def __post_init__(self) -> None:
