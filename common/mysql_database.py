@@ -91,7 +91,11 @@ class MysqlDatabase:
                 ssl=tls,
                 autocommit=True,
             )
+        try:
             self._clock = self._begin(statement_timeout_seconds)
+        except DatabaseError:
+            self.close()
+            raise
 
     def clock(self) -> datetime:
         """The server's clock when the snapshot began, in UTC."""

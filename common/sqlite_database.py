@@ -33,6 +33,7 @@ class SqliteDatabase:
         self.identity = identity
         self._path = path
         self._seconds = statement_timeout_seconds
+        self._busy_seconds = min(BUSY_SECONDS, statement_timeout_seconds)
         self._deadline = float("inf")
         if not path.is_file():
             raise DatabaseError(
@@ -41,14 +42,16 @@ class SqliteDatabase:
             )
         with self._reasons():
             self._connection = sqlite3.connect(
-                f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+                f"{path.as_uri()}?mode=ro",
+                uri=True,
+                timeout=self._busy_seconds,
+                isolation_level=None,
             )
-            self._connection.text_factory = bytes
-            self._connection.create_function("utc_us", 1, _utc_us, deterministic=True)
-            self._connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
-            self._clock = datetime.now(UTC)  # the file's clock is this machine's
-            self._connection.execute("BEGIN")
-            self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        try:
+            self._clock = self._begin()
+        except DatabaseError:
+            self.close()
+            raise
 
     def clock(self) -> datetime:
         """The machine's clock when the snapshot began, in UTC."""
@@ -108,6 +111,17 @@ class SqliteDatabase:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _begin(self) -> datetime:
+        """Begin the snapshot, which is what the first statement of a transaction sees."""
+        self._connection.text_factory = bytes
+        self._connection.create_function("utc_us", 1, _utc_us, deterministic=True)
+        self._connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
+        clock = datetime.now(UTC)  # a file has no clock but its machine's
+        with self._reasons():
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        return clock
+
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
         with self._reasons():
             for row in self._connection.execute(statement, values):
@@ -141,7 +155,7 @@ class SqliteDatabase:
                 "raise statement_timeout_seconds"
             )
         if code == sqlite3.SQLITE_BUSY:
-            return f"{self._path} stayed locked for {BUSY_SECONDS:g} s: try again later"
+            return f"{self._path} stayed locked for {self._busy_seconds:g} s: try again later"
         return f"{self._path} cannot be read as an SQLite database: {exc}"
 
 

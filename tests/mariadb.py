@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from common.database import Database, connect
 from tests.history import columns
 
 CACHE = Path(__file__).parents[1] / ".cache"
@@ -76,6 +77,20 @@ class Server:
         self.execute(f"CREATE USER IF NOT EXISTS {READER}@'%%' IDENTIFIED BY %s", [READER_PASSWORD])
         self.execute(f"GRANT SELECT ON {database}.analysis_history TO {READER}@'%'")
 
+    def open(
+        self,
+        database: str,
+        *,
+        user: str = READER,
+        password: str = READER_PASSWORD,
+        host: str = HOST,
+        ca: Path | None = None,
+        timeout: float = 60.0,
+    ) -> Database:
+        """Open a database for reading, as the program does."""
+        url = self.url(database, user, host)
+        return connect(url, password=password, ca=ca, statement_timeout_seconds=timeout)
+
     def stop(self) -> None:
         """Kill the server at once."""
         self.process.kill()
@@ -83,16 +98,16 @@ class Server:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[Server]:
+def running(*options: str, tls: bool = True) -> Iterator[Server]:
     """A server of its own with further options of mariadbd; it is gone at the end."""
     template = _template()
     with tempfile.TemporaryDirectory(prefix="mariadb-") as name:
         folder = Path(name)
         shutil.copytree(template, folder / "data")
-        tls = _certificates(folder)
+        certificates = _certificates(folder)
         port = _free_port()
         log = folder / "server.log"
-        process = _start(folder, port, tls, log, options)
+        process = _start(folder, port, log, [*(certificates if tls else ()), *options])
         try:
             _wait(port, process, log)
             yield Server(
@@ -103,9 +118,7 @@ def running(*options: str) -> Iterator[Server]:
             process.wait()
 
 
-def _start(
-    folder: Path, port: int, tls: Sequence[str], log: Path, options: Sequence[str]
-) -> subprocess.Popen[bytes]:
+def _start(folder: Path, port: int, log: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     command = [
         "mariadbd",
         "--no-defaults",
@@ -119,7 +132,6 @@ def _start(
         "--innodb-flush-log-at-trx-commit=0",
         SMALL_LOG,
         *_as_root(),
-        *tls,
         *options,
     ]
     with log.open("wb") as out:
@@ -189,10 +201,7 @@ def _certificates(folder: Path) -> list[str]:
     _authority(folder / "wrong.pem", "Another authority")
     ca = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address(HOST)),
-    ]
+    names = [x509.IPAddress(ipaddress.ip_address(HOST))]  # and not localhost
     certificate = (
         _unsigned("Test server", key, ca.subject)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
