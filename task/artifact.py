@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ GOLDEN = 24
 """Number of golden requests; enough to touch every face and tone."""
 
 Table = NDArray[np.float32]
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,18 +202,36 @@ def manifest(folder: Path) -> bytes:
     return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
 
 
+def files(folder: Path) -> dict[str, str]:
+    """What the manifest in a folder names: each file and its sha256.
+
+    Raises ArtifactError when it is damaged, of a newer format, or names no whole version.
+    """
+    content = _read_json(folder / MANIFEST)
+    if content.get("format_version") != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{MANIFEST} must have format_version {FORMAT_VERSION}, got "
+            f"{content.get('format_version')!r}: a newer release wrote it; upgrade this "
+            "installation or choose another version"
+        )
+    named = content.get("files")
+    plain = isinstance(named, dict) and all(
+        _NAME.fullmatch(name) and isinstance(digest, str) for name, digest in named.items()
+    )
+    if not isinstance(named, dict) or not plain or not set(REPRODUCED.values()) <= set(named):
+        raise ArtifactError(
+            f"{MANIFEST} must name the sha256 of {', '.join(sorted(REPRODUCED.values()))} and of "
+            "nothing outside the version; publish the version again or choose another"
+        )
+    return named
+
+
 def verify(folder: Path) -> str:
     """Check every file against the manifest; returns the sha256 of the manifest itself.
 
     Raises ArtifactError when a file is missing, altered or truncated.
     """
-    wanted = _read_json(folder / MANIFEST).get("files", {})
-    if not set(REPRODUCED.values()) <= set(wanted):
-        raise ArtifactError(
-            f"{MANIFEST} must name {sorted(REPRODUCED.values())}, got {sorted(wanted)}; "
-            "publish the version again or choose another"
-        )
-    for name, digest in wanted.items():
+    for name, digest in files(folder).items():
         path = folder / name
         found = sha256(path) if path.is_file() else "no such file"
         if found != digest:

@@ -15,7 +15,7 @@ from typing import Any
 
 from common.errors import NotDoneError
 from common.settings import Settings, require
-from task import deploy, folder, operate, pipeline, publish, show, stages
+from task import artifact, deploy, folder, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
 from task.folder import RunFolder
 from task.outcome import outcome_of
@@ -115,7 +115,8 @@ def evaluate(call: Call) -> int:
     """Compare with the champion and decide; nothing is changed."""
     here, loop = _resumed(call)
     if call.dry_run:
-        return _would(call, here, "evaluate", [CELLS], "train", [stages.VERDICT])
+        needs = [CELLS, f"model/{artifact.TABLE}"]
+        return _would(call, here, "evaluate", needs, "train", [stages.VERDICT])
     stages.evaluate_model(loop, here)
     stages.render(here)
     call.say(asdict(outcome_of(here)), show.outcome)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,13 @@ from common.errors import NotDoneError, RetrainError, UsageError
 from common.registry.records import check_run_id
 
 RECORD = "run.json"
+STAGE_FILES = {
+    "export": ("votes.parquet",),
+    "prepare": ("base.csv", "cells.safetensors", "prepared.json"),
+    "train": ("model", "training.json"),
+    "evaluate": ("evaluation.json", "verdict.json", "report.html"),
+}
+"""What each stage leaves for the next ones, in their order."""
 FORMAT_VERSION = 1
 
 
@@ -51,6 +60,18 @@ class RunFolder:
                 f"{os.strerror(error.errno or 0)}; set WORK_DIR to another place"
             ) from error
         return self
+
+    def begin(self, stage: str) -> None:
+        """Remove what this stage and the later ones left before: it would not fit any more."""
+        if stage not in STAGE_FILES:
+            return
+        stages = list(STAGE_FILES)
+        for name in chain(*(STAGE_FILES[each] for each in stages[stages.index(stage) :])):
+            path = self.file(name)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def needs(self, *names: str, made_by: str) -> None:
         """Raise NotDoneError unless an earlier stage left these files."""

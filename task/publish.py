@@ -6,10 +6,9 @@ same run. An equal manifest is adopted, a different one is an error.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +35,17 @@ class Published:
 
 
 def publish(store: Store, version: str, folder: Path) -> Published:
-    """Write a version's files, then its manifest, then read all of it back and test it."""
-    check_run_id(version)
+    """Write a version's files, then its manifest, then read all of it back and test it.
+
+    An equal version is adopted. AlreadyExistsError: there is a different one, which stays whole.
+    """
+    key = _model_key(check_run_id(version), artifact.MANIFEST)
+    manifest = artifact.manifest(folder)
+    if store.exists(key):
+        store.create(key, manifest)  # before any file of a version that exists is touched
     for name in artifact.digests(folder):
         store.put(_model_key(version, name), folder / name)
-    store.create(_model_key(version, artifact.MANIFEST), artifact.manifest(folder))
+    store.create(key, manifest)
     with opened(store, version) as copy:
         artifact.self_test(copy)
         return Published(version=version, sha=artifact.sha256(copy / artifact.MANIFEST))
@@ -70,9 +75,8 @@ def fetch(store: Store, version: str, folder: Path) -> str:
             f"{version} must be a published version, the store has no manifest of it; "
             "`python -m task history` lists what there is"
         ) from error
-    files = json.loads((folder / artifact.MANIFEST).read_bytes()).get("files", {})
-    for name in files:
-        if Path(name).name == name:
+    for name in artifact.files(folder):
+        with suppress(MissingError):  # verified below, with the others
             store.fetch(_model_key(version, name), folder / name)
     return artifact.verify(folder)
 

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from common.database import Database, connect
-from common.errors import ArtifactError
+from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
 from common.registry import Registry, open_registry
 from common.registry.records import last_verdict
@@ -112,11 +112,32 @@ def export(loop: Loop, folder: RunFolder) -> bool:
 def prepare_cells(loop: Loop, folder: RunFolder) -> None:
     """Encode the votes and the base data into cells."""
     folder.needs("votes.parquet", made_by="export")
+    _refuse_stopped(folder)
     settings = loop.settings
     with timed(loop, folder, "prepare"):
         if settings.base_csv:
-            shutil.copyfile(settings.base_csv, folder.file("base.csv"))
+            _take_base(Path(settings.base_csv), folder)
         prepare.save(prepare.prepare(folder.votes, base_rows(folder, settings)), folder.path)
+
+
+def _refuse_stopped(folder: RunFolder) -> None:
+    """Validation is never skipped, not by hand either."""
+    stops = [f["name"] for f in folder.record()["findings"] if f["answer"] == "stop"]
+    if stops:
+        raise NotDoneError(
+            f"validation must let a run go on, it stopped {folder.run_id} ({', '.join(stops)}): "
+            "mend the data, then `python -m task export` again"
+        )
+
+
+def _take_base(given: Path, folder: RunFolder) -> None:
+    try:
+        shutil.copyfile(given, folder.file("base.csv"))
+    except OSError as error:
+        raise UsageError(
+            f"base_csv must be a file that can be copied into the run's folder, got {given}: "
+            f"{error.strerror}; correct the path, or leave it out to use the built-in rules"
+        ) from error
 
 
 def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
@@ -249,8 +270,9 @@ def render(folder: RunFolder) -> None:
 
 @contextmanager
 def timed(loop: Loop, folder: RunFolder, stage: str) -> Iterator[None]:
-    """Add the seconds of a stage to the run's record."""
+    """Begin a stage afresh, and add its seconds to the run's record."""
     start = loop.clock()
+    folder.begin(stage)
     yield
     took = round(loop.clock() - start, 3)
     seconds = folder.record().get("seconds_by_stage", {})
