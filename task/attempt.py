@@ -43,10 +43,11 @@ class Interrupt:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         first, self.pending = not self.pending, True
         if first and not self.shielded:
-            self._raise()
+            raise self.error()
 
-    def _raise(self) -> None:
-        raise InterruptedRunError(
+    def error(self) -> InterruptedRunError:
+        """What to raise when a run was told to stop."""
+        return InterruptedRunError(
             "a run must be left alone to finish, got a signal to stop: nothing was promoted; "
             "start it again when you like"
         )
@@ -54,7 +55,7 @@ class Interrupt:
     def check(self) -> None:
         """Raise what came in while shielded."""
         if self.pending:
-            self._raise()
+            raise self.error()
 
     @contextmanager
     def shield(self) -> Iterator[None]:
@@ -120,15 +121,21 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
         """Close the record and give the lease back; an end that was reached stands."""
-        self._stop.set()
         self.interrupt.shielded = True
+        self._stop.set()
         self._heart.join()
         if self.ended is None:
+            ours = isinstance(error, InterruptedRunError | LeaseLostError)
+            if self.interrupt.pending and not ours:
+                # A signal that came within a database's callback: the driver hid our exception.
+                told = self.interrupt.error()
+                self._fail(told)
+                raise told from error
             self._fail(error)
             return False
         try:
             self.registry.finish(self.ended, self.lease, now=self.now())
-        except RegistryError as late:
+        except (LeaseLostError, RegistryError) as late:
             if self.ended.serial is None:
                 raise
             # The promotion's own transaction has closed the record; the lease will expire.

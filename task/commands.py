@@ -147,7 +147,7 @@ def deploy_run(call: Call) -> int:
     )
     with attempt:
         deploy.conclude(loop, here, attempt)
-    outcome = outcome_of(here)
+    outcome = outcome_of(here, attempt.ended)
     call.say(asdict(outcome), show.outcome)
     return outcome.exit
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from common.errors import NotDoneError, RetrainError, UsageError
-from common.registry.records import Hold
+from common.registry.records import Hold, Run
 from common.settings import Settings, require
 from task import publish, stages
 from task.attempt import Attempt
@@ -76,7 +76,8 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     with stages.timed(loop, folder, "publish"):
         verdict, hold = folder.read(VERDICT), loop.registry.hold()
         state, reason = plan(verdict, auto_deploy=loop.settings.auto_deploy, hold=hold)
-        _record(folder, state, reason)
+        # A run that is killed before the pointer moves must not have said that it moved.
+        _record(folder, "running" if state == "promoted" else state, reason)
         attempt.check()
         publish.save_run(loop.store, folder, with_votes=True)
         published = None
@@ -84,21 +85,22 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
             published = publish.publish(loop.store, folder.run_id, folder.model)
     attempt.check()
     if published and state == "promoted":
-        _promote(loop, folder, attempt, published, reason)
+        _after(loop, folder, _promote(loop, folder, attempt, published, reason))
     else:
         attempt.end(attempt.record(state, reason, **_facts(folder)))
     _tidy(loop)
 
 
-def _record(folder: RunFolder, state: Plan, reason: str) -> None:
-    version = folder.run_id if state in ("approved", "promoted") else None
-    folder.update(state=state, exit=0, reason=reason, version=version)
+def _record(folder: RunFolder, state: str, reason: str) -> None:
+    version = folder.run_id if state in ("running", "approved", "promoted") else None
+    code = None if state == "running" else 0
+    folder.update(state=state, exit=code, reason=reason, version=version)
     stages.render(folder)
 
 
 def _promote(
     loop: Loop, folder: RunFolder, attempt: Attempt, published: Published, reason: str
-) -> None:
+) -> Run:
     """Move the pointer; in a race with a person's rollback, the person wins."""
     metrics = metric_values(folder.read(EVALUATION))["challenger"]
     with attempt.interrupt.shield():
@@ -114,11 +116,20 @@ def _promote(
                 lease=attempt.lease,
                 run=record,
             )
+            ended = replace(record, serial=entry.serial)
         except NotDoneError as error:
-            _record(folder, "approved", str(error))
-            attempt.end(attempt.record("approved", str(error), **_facts(folder)))
-            return
-        attempt.end(replace(record, serial=entry.serial))
+            ended = replace(record, state="approved", reason=str(error))
+        attempt.end(ended)
+    return ended
+
+
+def _after(loop: Loop, folder: RunFolder, ended: Run) -> None:
+    """Say in the run's evidence how it ended; the registry knows it already."""
+    try:
+        _record(folder, ended.state, ended.reason)
+        publish.save_run(loop.store, folder, with_votes=False)
+    except RetrainError as error:
+        log.warning("the run's evidence could not be completed: %s", error)
 
 
 def _facts(folder: RunFolder) -> dict[str, Any]:

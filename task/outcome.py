@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.registry.records import Run
 from task.folder import RunFolder
 from task.stages import EVALUATION, VERDICT
 
@@ -33,9 +34,11 @@ def skipped(run_id: str, reason: str) -> Outcome:
     return Outcome(run_id=run_id, state="skipped", reason=reason)
 
 
-def outcome_of(folder: RunFolder) -> Outcome:
-    """The outcome of a run that read votes, from its folder."""
+def outcome_of(folder: RunFolder, ended: Run | None = None) -> Outcome:
+    """The outcome of a run that read votes, from its folder; `ended` knows best how it ended."""
     record, verdict = folder.record(), folder.read_if_there(VERDICT)
+    if ended:
+        record |= {"state": ended.state, "reason": ended.reason, "exit": ended.exit}
     report = folder.file("report.html")
     return Outcome(
         run_id=folder.run_id,

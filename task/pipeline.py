@@ -39,12 +39,13 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     )
     try:
         with attempt:
+            attempt.check()
             if (too_few := enough(count(loop), settings)) is not None:
                 attempt.end(attempt.record("skipped", too_few))
                 return skipped(run_id, too_few)
             if not stages.export(loop, here):
                 deploy.stop(loop, here, attempt)
-                return outcome_of(here)
+                return outcome_of(here, attempt.ended)
             if (unusable := none_usable(here.record()["counts"])) is not None:
                 attempt.end(attempt.record("skipped", unusable))
                 return skipped(run_id, unusable)
@@ -54,7 +55,7 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
             deploy.conclude(loop, here, attempt)
     except LeaseHeldError as error:
         return skipped(run_id, str(error))
-    return outcome_of(here)
+    return outcome_of(here, attempt.ended)
 
 
 def count(loop: Loop) -> VoteCounts:
