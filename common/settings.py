@@ -122,7 +122,7 @@ class Settings:
     )
 
     batch_size: int = _count(
-        64, "training", "votes in a batch of the network", unit="votes", at_least=1
+        64, "training", "cells in a batch of the network", unit="cells", at_least=1
     )
     max_epochs: int = _count(
         50, "training", "epochs of the network at most", unit="epochs", at_least=1, at_most=100_000

@@ -4,6 +4,13 @@ Votes of one person or photo stand or fall together, so groups are drawn, not vo
 group has a profile of 8 counts (truth × champion's answer × challenger's answer); equal
 profiles are merged, and one multinomial over the distinct profiles draws all groups at once.
 Not a loop that resamples rows: measured 955 times slower at 100,000 rows.
+
+Where the two answer few groups differently, the plain bootstrap is too sure of itself: three
+discordant groups, all for the challenger, put its 5th percentile above 0, yet that happens to
+equal models once in eight. So the groups are drawn from a smoothed distribution: one imagined
+discordant group for each side (Agresti and Min 2005), half a liked and half a disliked vote
+each. The tail then equals the exact sign test's within 0.015 (docs/decisions has the table), and
+with many discordant groups the smoothing vanishes.
 """
 
 from __future__ import annotations
@@ -20,6 +27,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 DRAWS = 2_000
+_IMAGINED = np.eye(8, dtype=np.int64)[[1, 2, 5, 6]]
+"""Profiles of one vote on which exactly one model is right: (truth, champion, challenger)."""
 _BLOCK = 4_000_000
 """Counts drawn at once, so that many distinct profiles do not need much memory."""
 
@@ -51,19 +60,22 @@ def profiles(group: NDArray[np.int32], truth: Bools, champion: Bools, challenger
     return table[table.any(axis=1)]
 
 
-def paired_f1(table: Ints, *, seed: int, draws: int = DRAWS) -> Draws:
+def paired_f1(table: Ints, *, seed: int, draws: int = DRAWS, smooth: bool = True) -> Draws:
     """Weighted F1 of both models over resampled groups. `table` is (G, 8) from `profiles`."""
     distinct, times = _merge(table)
+    here, groups = distinct.T @ times, int(times.sum())
+    weights = times.astype(np.float64)
+    if smooth:
+        distinct = np.concatenate([distinct, _IMAGINED])
+        weights = np.append(weights, np.full(len(_IMAGINED), 0.5))
     random = np.random.default_rng(seed)
-    groups = int(times.sum())
-    block = max(1, _BLOCK // max(len(times), 1))
+    share = weights / (weights.sum() or 1.0)
+    block = max(1, _BLOCK // max(len(share), 1))
     sums = [
-        random.multinomial(groups, times / max(groups, 1), size=min(block, draws - start))
-        @ distinct
+        random.multinomial(groups, share, size=min(block, draws - start)) @ distinct
         for start in range(0, draws, block)
     ]
     counts = np.concatenate(sums)
-    here = distinct.T @ times
     return Draws(
         challenger=weighted_f1(_of_challenger(counts)),
         champion=weighted_f1(_of_champion(counts)),

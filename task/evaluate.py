@@ -27,7 +27,6 @@ from task.intervals import (
     interval,
     mean,
     p_positive,
-    p_sign,
     percentiles,
     z,
 )
@@ -139,7 +138,7 @@ def evaluate(
             "challenger": challenger.threshold,
             "champion": champion.threshold if champion else None,
         },
-        difference=_difference(votes, ours, theirs, drawn, confidence) if theirs else None,
+        difference=_difference(votes, ours, theirs, drawn, confidence, seed) if theirs else None,
         since_champion=_since(votes, ours, theirs, champion_cutoff, confidence, seed),
         slices=_slices(levels, votes, ours, theirs, confidence, seed),
         confusion=_both(lambda s: _confusion(votes, s).tolist(), ours, theirs),
@@ -219,7 +218,7 @@ def _metrics(
 
 
 def _difference(
-    votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws, confidence: float
+    votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws, confidence: float, seed: int
 ) -> Difference:
     y = votes.like
     loss = [
@@ -229,11 +228,19 @@ def _difference(
     worse = loss[0] - loss[1]
     return Difference(
         f1=percentiles(drawn.difference_value, drawn.difference, len(y), confidence),
-        f1_deviation=float(np.std(drawn.difference)) if len(y) else 0.0,
+        f1_deviation=_f1_deviation(votes, ours, theirs, seed),
         log_loss=interval(mean(worse), centred(worse), votes.group, confidence),
         log_loss_p_worse=p_positive(mean(worse), deviation(centred(worse), votes.group)),
         disagreements=int((ours.answer != theirs.answer).sum()),
     )
+
+
+def _f1_deviation(votes: TestVotes, ours: _Scored, theirs: _Scored, seed: int) -> float:
+    """The standard error that `votes_needed` extrapolates: of the plain, unsmoothed bootstrap."""
+    if not len(votes.like):
+        return 0.0
+    table = profiles(votes.group, votes.like, theirs.answer, ours.answer)
+    return float(np.std(paired_f1(table, seed=seed, smooth=False).difference))
 
 
 def _since(
@@ -303,9 +310,8 @@ def _slice(
     their_part = theirs.where(mask) if theirs else None
     drawn = _draw(part, our_part, their_part, seed)
     n = int(mask.sum())
-    p_worse = None
-    if their_part is not None and n >= SLICE_VOTES:
-        p_worse = _p_worse(part, our_part, their_part, drawn)
+    tested = theirs is not None and n >= SLICE_VOTES
+    not_worse = int((drawn.difference >= 0).sum())
     return Slice(
         by=by,
         name=name,
@@ -317,22 +323,9 @@ def _slice(
         difference=percentiles(drawn.difference_value, drawn.difference, n, confidence)
         if theirs
         else None,
-        p_worse=p_worse,
+        p_worse=(1 + not_worse) / (1 + len(drawn.difference)) if tested else None,
         worse=False,
     )
-
-
-def _p_worse(votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws) -> float:
-    """One-sided p-value for "worse in this slice": by F1, and by groups answered worse.
-
-    The larger of the two: where few groups are answered differently the bootstrap alone is
-    too sure of itself, and the sign test is exact there.
-    """
-    not_worse = int((drawn.difference >= 0).sum())
-    right = (ours.answer == votes.like).astype(np.int64) - (theirs.answer == votes.like)
-    net = np.bincount(votes.group, right)
-    by_sign = p_sign(worse=int((net < 0).sum()), better=int((net > 0).sum()))
-    return max((1 + not_worse) / (1 + len(drawn.difference)), by_sign)
 
 
 def _holm(slices: list[Slice]) -> list[Slice]:

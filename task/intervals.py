@@ -70,17 +70,6 @@ def p_positive(value: float, deviation: float) -> float | None:
     return 1.0 - NormalDist().cdf(value / deviation)
 
 
-def p_sign(*, worse: int, better: int) -> float:
-    """Exact one-sided sign test: as many worse or more, if both were equally likely.
-
-    Above a thousand the normal approximation with continuity correction is as good.
-    """
-    n = worse + better
-    if n > 1_000:
-        return 1.0 - NormalDist(n / 2, math.sqrt(n) / 2).cdf(worse - 0.5)
-    return float(sum(math.comb(n, k) for k in range(worse, n + 1)) / 2**n)
-
-
 def centred(values: Floats) -> Floats:
     """The influence of each vote (N,) on the mean of these values."""
     return (values - mean(values)) / max(len(values), 1)
