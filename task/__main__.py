@@ -11,7 +11,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parse(sys.argv[1:] if argv is None else argv)
     interrupt = Interrupt()
     interrupt.install()
+    redact = logs.redactor(_secrets(os.environ.get("DB_PASSWORD")))
     try:
         flags = cli.flags_of(arguments)
         settings = load(
@@ -41,16 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             environ=os.environ,
             flags=flags,
         )
+        redact = logs.redactor(_secrets(settings.db_password))
         run_id = _run_id(arguments)
         _log(arguments.log_level, settings, run_id)
         from task.commands import COMMANDS, Call
         from task.stages import Loop
 
-        loop = Loop(settings=settings, now=lambda: datetime.now(UTC), clock=time.perf_counter)
+        loop = Loop(
+            settings=settings, now=lambda: datetime.now(UTC), clock=time.perf_counter, bar=_bar
+        )
         call = Call(arguments=arguments, flags=flags, loop=loop, interrupt=interrupt)
         return COMMANDS[arguments.command](call)
     except RetrainError as error:
-        return _failed(arguments, str(error), error.exit_code)
+        return _failed(arguments, redact(str(error)), error.exit_code)
     except Exception:
         log.exception("unexpected error: this is a bug, please report it")
         return _failed(arguments, "unexpected error, see the log", 1)
@@ -78,10 +83,26 @@ def new_run_id(now: datetime) -> str:
 
 
 def _log(level: str, settings: Settings, run_id: str | None) -> None:
-    secrets = [settings.db_password] if settings.db_password else []
     logs.configure(
-        level, run_id=run_id, log_dir=Path(settings.log_dir), secrets=secrets, stream=sys.stderr
+        level,
+        run_id=run_id,
+        log_dir=Path(settings.log_dir),
+        secrets=_secrets(settings.db_password),
+        stream=sys.stderr,
     )
+
+
+def _secrets(password: str | None) -> list[str]:
+    return [password] if password else []
+
+
+def _bar(title: str, total: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
+    """A progress bar where somebody watches; rich is not even loaded elsewhere."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from task.show import bar
+
+    return bar(title, total)
 
 
 def _failed(arguments: argparse.Namespace, reason: str, code: int) -> int:

@@ -8,18 +8,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from common.errors import NotDoneError
-from common.settings import Settings, require
+from common.errors import NotDoneError, UsageError
+from common.settings import Settings, public, require
 from task import artifact, deploy, folder, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
 from task.folder import RunFolder
 from task.outcome import outcome_of
 from task.stages import CELLS, Loop
+
+PREPARED_WITH = ("base_csv", "base_rows", "seed")
+TRAINED_WITH = (
+    *PREPARED_WITH,
+    "real_data_weight",
+    "candidates",
+    "batch_size",
+    "max_epochs",
+    "learning_rate",
+    "early_stopping_patience",
+)
+SETTLED: Mapping[str, Sequence[str]] = {
+    "train": PREPARED_WITH,
+    "evaluate": TRAINED_WITH,
+    "deploy": TRAINED_WITH,
+}
+"""The settings that a command finds used already; with others a replay would not agree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +106,7 @@ def prepare(call: Call) -> int:
     if call.dry_run:
         return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS])
     stages.prepare_cells(loop, here)
+    _done(here, loop)
     from task.people import write_split_csv
     from task.prepare import load
 
@@ -105,8 +123,8 @@ def train(call: Call) -> int:
     here, loop = _resumed(call)
     if call.dry_run:
         return _would(call, here, "train", [CELLS], "prepare", ["model/", stages.TRAINING])
-    with show.bar("training", call.settings.max_epochs) as progress:
-        stages.train_model(loop, here, progress)
+    stages.train_model(loop, here)
+    _done(here, loop)
     call.say(here.read(stages.TRAINING), show.trained)
     return 0
 
@@ -118,6 +136,7 @@ def evaluate(call: Call) -> int:
         needs = [CELLS, f"model/{artifact.TABLE}"]
         return _would(call, here, "evaluate", needs, "train", [stages.VERDICT])
     stages.evaluate_model(loop, here)
+    _done(here, loop)
     stages.render(here)
     call.say(asdict(outcome_of(here)), show.outcome)
     return 0
@@ -137,6 +156,7 @@ def deploy_run(call: Call) -> int:
         )
         call.say({"run_id": here.run_id, "would_end": state, "reason": reason}, show.facts)
         return 0
+    _done(here, loop)
     attempt = Attempt(
         loop.registry,
         here.run_id,
@@ -239,15 +259,21 @@ def _resumed(call: Call) -> tuple[RunFolder, Loop]:
             f"{here.run_id} must hold an exported run, its record has no settings; "
             "run `python -m task export` first"
         )
-    settings = replace(call.settings, **{**recorded, **_typed(call)})
-    if not call.dry_run:
-        here.update(settings={name: getattr(settings, name) for name in recorded})
+    typed = {name: getattr(call.settings, name) for name in call.flags}
+    settled = SETTLED.get(call.arguments.command, ())
+    late = [name for name in settled if typed.get(name, recorded[name]) != recorded[name]]
+    if late:
+        raise UsageError(
+            f"{', '.join(late)} must be as {here.run_id} was made with, got another value: an "
+            "earlier stage has used it; redo that stage with the option"
+        )
+    settings = replace(call.settings, **{**recorded, **typed})
     return here, replace(call.loop, settings=settings)
 
 
-def _typed(call: Call) -> dict[str, object]:
-    """The options of this call in their settings' own types."""
-    return {name: getattr(call.settings, name) for name in call.flags}
+def _done(here: RunFolder, loop: Loop) -> None:
+    """Record the settings that a stage was done with; a replay needs them."""
+    here.update(settings=public(loop.settings))
 
 
 def _would(

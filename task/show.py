@@ -26,7 +26,7 @@ def console(*, error: bool = False) -> Console:
 
 
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[int], None] | None]:
+def bar(title: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
     """A progress bar on a terminal's standard error; None elsewhere."""
     out = console(error=True)
     if not out.is_terminal:

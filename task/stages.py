@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -41,18 +41,28 @@ CELLS = "cells.safetensors"
 MICROSECONDS = 1_000_000
 
 
+Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None] | None]]
+"""A progress bar from a title and, if known, a total."""
+
+
+def _no_bar(_title: str, _total: int | None) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """What a command works with, made once per process: settings, clients, clocks.
 
     `now` is the time in UTC, `clock` gives seconds from an arbitrary start. A client is made
     when a command first asks for it, so a command needs only the addresses that it uses.
+    `bar` shows progress to whoever watches.
     """
 
     settings: Settings
     now: Callable[[], datetime]
     clock: Callable[[], float]
     full: bool = False
+    bar: Bar = _no_bar
 
     @cached_property
     def store(self) -> Store:
@@ -84,7 +94,7 @@ def export(loop: Loop, folder: RunFolder) -> bool:
     """Read, validate and split the votes; returns whether validation lets the run go on."""
     settings = loop.settings
     with timed(loop, folder.make(), "export"), open_database(settings) as db:
-        with _base_snapshot(loop, folder) as earlier:
+        with _base_snapshot(loop, folder) as earlier, loop.bar("reading", None) as progress:
             snapshot = extract(
                 db,
                 folder.votes,
@@ -92,6 +102,7 @@ def export(loop: Loop, folder: RunFolder) -> bool:
                 last_verdict=last_cutoff(loop),
                 overlap=timedelta(minutes=settings.overlap_minutes),
                 full=loop.full,
+                progress=progress,
             )
         findings = validate.check(snapshot, pq.read_schema(folder.votes), settings)
         folder.update(
@@ -148,12 +159,11 @@ def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
     return base.generate(settings.base_rows, settings.seed)
 
 
-def train_model(
-    loop: Loop, folder: RunFolder, progress: Callable[[int], None] | None = None
-) -> None:
+def train_model(loop: Loop, folder: RunFolder) -> None:
     """Train the candidates and write the one that ships, with its table."""
     folder.needs(CELLS, made_by="prepare")
-    with timed(loop, folder, "train"):
+    epochs = loop.settings.max_epochs
+    with timed(loop, folder, "train"), loop.bar("training", epochs) as progress:
         prepared = prepare.load(folder.path)
         trained = train.train(
             prepared,
