@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from common.errors import NotDoneError, RetrainError, UsageError
 from common.registry.records import check_run_id
@@ -72,6 +75,18 @@ class RunFolder:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def disk(self) -> Iterator[None]:
+        """Whatever the disk refuses in here becomes an error that says what to do."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise RetrainError(
+                f"the files in {self.path} must be whole and have room on their disk, got {why}: "
+                "free some space or set WORK_DIR to another place, then run again"
+            ) from error
 
     def needs(self, *names: str, made_by: str) -> None:
         """Raise NotDoneError unless an earlier stage left these files."""

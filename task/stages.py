@@ -143,12 +143,14 @@ def _refuse_stopped(folder: RunFolder) -> None:
 
 def _take_base(given: Path, folder: RunFolder) -> None:
     try:
-        shutil.copyfile(given, folder.file("base.csv"))
+        source = given.open("rb")
     except OSError as error:
         raise UsageError(
-            f"base_csv must be a file that can be copied into the run's folder, got {given}: "
-            f"{error.strerror}; correct the path, or leave it out to use the built-in rules"
+            f"base_csv must be a file that can be read, got {given}: {error.strerror}; "
+            "correct the path, or leave it out to use the built-in rules"
         ) from error
+    with source, folder.file("base.csv").open("wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
@@ -272,18 +274,20 @@ def render(folder: RunFolder) -> None:
         folder.read_if_there(EVALUATION),
         folder.read_if_there(VERDICT),
     )
-    folder.file("report.html").write_text(report.render(*parts), "utf-8")
-    if folder.file(VERDICT).exists():
-        shutil.copyfile(folder.file("report.html"), folder.model / "report.html")
-        (folder.model / "model_card.md").write_text(report.model_card(*parts), "utf-8")
+    with folder.disk():
+        folder.file("report.html").write_text(report.render(*parts), "utf-8")
+        if folder.file(VERDICT).exists():
+            shutil.copyfile(folder.file("report.html"), folder.model / "report.html")
+            (folder.model / "model_card.md").write_text(report.model_card(*parts), "utf-8")
 
 
 @contextmanager
 def timed(loop: Loop, folder: RunFolder, stage: str) -> Iterator[None]:
     """Begin a stage afresh, and add its seconds to the run's record."""
     start = loop.clock()
-    folder.begin(stage)
-    yield
+    with folder.disk():
+        folder.begin(stage)
+        yield
     took = round(loop.clock() - start, 3)
     seconds = folder.record().get("seconds_by_stage", {})
     folder.update(seconds_by_stage=seconds | {stage: took})

@@ -94,9 +94,12 @@ class Home:
         }
         return kept | own | dict(changes)
 
-    def task(self, *words: str, **changes: str) -> Done:
-        """`python -m task WORDS --json`; `changes` are variables of the environment."""
-        return finished(self._popen(["task", *words, "--json"], changes))
+    def task(self, *words: str, first: Callable[[], None] | None = None, **changes: str) -> Done:
+        """`python -m task WORDS --json`.
+
+        `changes` are variables of its environment, `first` what the new process does before.
+        """
+        return finished(self._popen(["task", *words, "--json"], changes, first))
 
     def run(self, *options: str, **changes: str) -> Done:
         """A whole run of the fast candidate."""
@@ -112,7 +115,12 @@ class Home:
         process = self._popen([*command, *options, "--json"], changes)
         return Paused(process=process, reached=reached, go_on=go)
 
-    def _popen(self, module: list[str], changes: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _popen(
+        self,
+        module: list[str],
+        changes: Mapping[str, str],
+        first: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=self.folder,
@@ -120,6 +128,7 @@ class Home:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=first,
         )
 
     def champion(self) -> tuple[Active | None, list[HistoryEntry], dict[str, str]]:
