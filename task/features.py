@@ -91,13 +91,18 @@ class Vocabulary:
 
 
 def from_dict(values: Mapping[str, Any]) -> Vocabulary:
-    """The vocabulary that `as_dict` wrote. Raises KeyError when a part is missing."""
-    return Vocabulary(
-        faces=tuple(values["faces"]),
-        tones=tuple(values["tones"]),
-        styles=tuple(values["styles"]),
-        names=tuple(values["names"]),
-    )
+    """The vocabulary that `as_dict` wrote.
+
+    Raises KeyError when a part is missing, ValueError when the parts make no vocabulary.
+    """
+    faces, tones = tuple(values["faces"]), tuple(values["tones"])
+    styles, names = tuple(values["styles"]), tuple(values["names"])
+    each_once = all(len(set(part)) == len(part) for part in (faces, tones, styles))
+    if not each_once or (*faces[:1], *styles[:1]) != (UNKNOWN, UNKNOWN):
+        raise ValueError("each name must stand once, after the unknown one")
+    if len(names) != len(styles) or not tones:
+        raise ValueError("each style must have a name, and there must be tones")
+    return Vocabulary(faces=faces, tones=tones, styles=styles, names=names)
 
 
 def vocabulary(faces: Iterable[str], styles: Mapping[str, str]) -> Vocabulary:

@@ -68,7 +68,7 @@ def decide(
     needed = None
     difference = evaluation.difference
     if difference is not None:
-        checks = [_improvement(difference.f1, policy.min_improvement), *checks]
+        checks = [_improvement(evaluation.test["votes"], difference, policy), *checks]
         checks += [
             _majority(evaluation),
             _enough(evaluation.test["votes"], policy.min_test_votes),
@@ -109,9 +109,12 @@ def _decision(checks: list[Check]) -> Decision:
     return "inconclusive" if "undecided" in answers else "promote"
 
 
-def _improvement(f1: Interval, bound: float) -> Check:
+def _improvement(votes: int, difference: Difference, policy: Policy) -> Check:
+    """Undecided, whatever the interval, on too few votes or if all answers are identical."""
+    f1, bound = difference.f1, policy.min_improvement
     answer: Answer = "undecided"
-    if f1.low is not None and f1.high is not None:
+    comparable = votes >= policy.min_test_votes and difference.disagreements > 0
+    if comparable and f1.low is not None and f1.high is not None:
         if f1.low > bound:
             answer = "pass"
         elif f1.high < bound:
@@ -249,11 +252,13 @@ def _reason(
     if decision == "promote":
         return checks[0].says
     open_ones = "; ".join(f"{c.name}: {c.says}" for c in checks if c.answer == "undecided")
-    return f"{open_ones}; {_missing(needed)}"
+    return "; ".join(filter(None, [open_ones, _missing(needed, evaluation)]))
 
 
-def _missing(needed: int | None) -> str:
-    """The missing evidence, in words."""
+def _missing(needed: int | None, evaluation: Evaluation) -> str | None:
+    """The missing evidence, in words; None when nobody was compared."""
+    if evaluation.difference is None or not evaluation.test["votes"]:
+        return None
     if needed is None:
         return "the two never differ, so no number of votes like these would tell them apart"
     if needed == 0:

@@ -44,10 +44,15 @@ def interval(
     confidence: float,
     n: int | None = None,
 ) -> Interval:
-    """value ± z · the deviation of its influence summed by group."""
+    """value ± z · the deviation of its influence summed by group.
+
+    The spread between groups cannot be seen in one group: then the ends are unknown.
+    """
     size = len(influence) if n is None else n
-    if math.isnan(value):
+    if size == 0 or math.isnan(value):
         return Interval(value=None, low=None, high=None, n=size)
+    if confidence > 0 and (group == group[0]).all():
+        return Interval(value=value, low=None, high=None, n=size)
     half = z(confidence) * deviation(influence, group)
     return Interval(value=value, low=value - half, high=value + half, n=size)
 

@@ -18,6 +18,15 @@ BINS = 10
 """Equal-width bins of the calibration error."""
 
 
+def dot(a: NDArray[np.number], b: NDArray[np.number]) -> float:
+    """Σ a·b, the same to the last bit on any number of threads.
+
+    Not `a @ b`: the linear algebra library splits long vectors over the threads it finds, so a
+    model trained on two cores would differ from one trained on four.
+    """
+    return float(np.sum(a * b))
+
+
 def log_losses(p: Floats) -> tuple[Floats, Floats]:
     """The loss of a like and of a dislike at each predicted probability, in nats."""
     safe = np.clip(p, CLIP, 1.0 - CLIP)
@@ -27,12 +36,12 @@ def log_losses(p: Floats) -> tuple[Floats, Floats]:
 def log_loss(p: Floats, like: Ints, dislike: Ints) -> float:
     """Mean negative log-likelihood of a vote; NaN without votes."""
     of_like, of_dislike = log_losses(p)
-    return mean(float(of_like @ like + of_dislike @ dislike), like, dislike)
+    return mean(dot(of_like, like) + dot(of_dislike, dislike), like, dislike)
 
 
 def brier(p: Floats, like: Ints, dislike: Ints) -> float:
     """Mean squared error of the probability; NaN without votes."""
-    return mean(float((1.0 - p) ** 2 @ like + p**2 @ dislike), like, dislike)
+    return mean(dot((1.0 - p) ** 2, like) + dot(p**2, dislike), like, dislike)
 
 
 def confusion(answer: NDArray[np.bool_], like: Ints, dislike: Ints) -> Ints:
@@ -102,7 +111,7 @@ def auc(p: Floats, like: Ints, dislike: Ints) -> float:
     """Area under the ROC curve; NaN when a class is missing."""
     if not like.sum() or not dislike.sum():
         return float("nan")
-    return float(placements(p, like, dislike)[0] @ like / like.sum())
+    return dot(placements(p, like, dislike)[0], like) / int(like.sum())
 
 
 def roc(p: Floats, like: Ints, dislike: Ints, points: int = 101) -> list[list[float]]:

@@ -317,10 +317,9 @@ def _test_votes(parts: list[dict[str, Any]], order: Codes) -> TestVotes:
     joined = {
         name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "group"
     }
-    groups = pa.chunked_array([part["group"] for part in parts]).combine_chunks()
-    if isinstance(groups, pa.ChunkedArray):
-        groups = groups.chunk(0)
-    number = groups.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    groups = pa.chunked_array([part["group"] for part in parts]).dictionary_encode()
+    # All chunks share one dictionary; they stay apart, since joined texts may exceed 2 GB.
+    number = np.concatenate([chunk.indices.to_numpy() for chunk in groups.chunks])
     return TestVotes(
         group=number.astype(np.int32),
         face=_face_order()[joined["face"]],

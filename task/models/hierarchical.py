@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from task.metrics import dot
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Sizes = tuple[int, int, int]
@@ -186,8 +188,8 @@ class _State:
             return 0.0
         residual, curvature = self.respond()
         precision = 1.0 / self.prior.trust_variance
-        slope = float(residual @ self.at) - (self.trust - self.prior.trust_mean) * precision
-        self.trust_curvature = float(curvature @ self.at**2) + precision
+        slope = dot(residual, self.at) - (self.trust - self.prior.trust_mean) * precision
+        self.trust_curvature = dot(curvature, self.at**2) + precision
         move = float(np.clip(slope / self.trust_curvature, -1.0, 1.0))
         self.trust += move
         self.eta += move * self.at
