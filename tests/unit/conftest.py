@@ -1,0 +1,49 @@
+"""Loops that tests of commands start from; each test gets a copy and may break it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.place import Place, fresh
+
+
+@pytest.fixture(scope="session")
+def fresh_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Votes, and nothing learned yet."""
+    return fresh(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def learned_place(fresh_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """One run has made version m-a, which is active."""
+    place = fresh_place.copy(tmp_path_factory.mktemp("learned"))
+    assert place.json("run", "--run-id", "m-a")["state"] == "promoted"
+    return place
+
+
+@pytest.fixture(scope="session")
+def tall_place(learned_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Versions m-a, m-b, m-c and m-d were promoted one after the other; m-e waits."""
+    place = learned_place.copy(tmp_path_factory.mktemp("tall"))
+    for version in ("m-b", "m-c", "m-d", "m-e"):
+        place.publish_copy(version)
+    for version in ("m-b", "m-c", "m-d"):
+        place.json("promote", version)
+    return place
+
+
+@pytest.fixture
+def unlearned(fresh_place: Place, tmp_path: Path) -> Place:
+    return fresh_place.copy(tmp_path)
+
+
+@pytest.fixture
+def learned(learned_place: Place, tmp_path: Path) -> Place:
+    return learned_place.copy(tmp_path)
+
+
+@pytest.fixture
+def tall(tall_place: Place, tmp_path: Path) -> Place:
+    return tall_place.copy(tmp_path)
