@@ -133,7 +133,7 @@ def _clock(db: Database, asked: datetime, answered: datetime) -> tuple[Answer, s
 
 def _votes(loop: Loop, db: Database) -> tuple[Answer, str]:
     votes = db.count_votes(stages.last_cutoff(loop))
-    seen = f"{votes.total:,} votes, {votes.new:,} since the last verdict"
+    seen = f"{votes.total:,} votes, {votes.new:,} of them new"
     too_few = pipeline.enough(votes, loop.settings)
     return "ok", f"{seen}; a run now would be skipped ({too_few})" if too_few else seen
 

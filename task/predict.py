@@ -283,5 +283,6 @@ def _writing(source: Path, target: Path | None) -> Iterator[TextIO]:
 def _text(fields: tuple[str, ...]) -> str:
     """One line of CSV."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(fields)
+    # With the standard's own line end the writer also quotes a lone carriage return.
+    csv.writer(line, lineterminator="\r\n").writerow(fields)
     return line.getvalue()
