@@ -216,6 +216,12 @@ class SqliteRegistry:
             lease = items.get(Lease, "LEASE")
         return lease if lease is not None and lease.owner else None
 
+    def check_writable(self) -> None:
+        """Raise `RegistryError` unless this process may write; no record is touched."""
+        with self._transaction(write=True) as items:
+            # Beginning to write is not enough: SQLite lets anyone begin.
+            items.delete("PROBE")
+
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator["_Items"]:
         """The items in one transaction, which is undone if the body raises."""
