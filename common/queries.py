@@ -56,8 +56,9 @@ SQLITE = Dialect(
     text="IFNULL(CAST({} AS TEXT), '')",
     vote="IFNULL('=' || CAST({} AS TEXT), '')",
     exact="{} COLLATE BINARY",
-    time="utc_us({})",  # a function that the connection brings: times are text here
-    no_time="utc_us({}) IS NULL",
+    # A function that the connection brings: times are text here.
+    time="utc_us(CAST({} AS TEXT))",
+    no_time="utc_us(CAST({} AS TEXT)) IS NULL",
 )
 
 

@@ -165,11 +165,9 @@ def _utf8(value: bytes | float) -> bytes:
     return text.encode()
 
 
-def _utc_us(value: object) -> int | None:
-    """SQL function: a text's microseconds in UTC, NULL for anything else."""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return utc_microseconds(value) if isinstance(value, str) else None
+def _utc_us(text: str | None) -> int | None:
+    """SQL function: the microseconds in UTC of a time, NULL where there is none."""
+    return None if text is None else utc_microseconds(text)
 
 
 def _microseconds(time: datetime) -> int:

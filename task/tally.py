@@ -159,11 +159,7 @@ def microseconds(time: datetime) -> int:
 def group_numbers(groups: pa.ChunkedArray) -> Numbers:
     """The first 8 bytes of each group's hash as a number, shape (votes,)."""
     column = groups.combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
-    if not pc.all(pc.equal(pc.binary_length(column), _GROUP_DIGITS)).as_py():
-        if len(column) == 0:
-            return np.empty(0, dtype=np.uint64)
+    if not pc.all(pc.equal(pc.binary_length(column), _GROUP_DIGITS), min_count=0).as_py():
         raise StoreError(
             f"a group must be {_GROUP_DIGITS} hexadecimal digits, and one is not: "
             "the snapshot was altered; read again with --full"
@@ -177,8 +173,6 @@ def group_numbers(groups: pa.ChunkedArray) -> Numbers:
 def text_bytes(column: Any) -> memoryview:
     """The bytes of all texts of a string array, one after the other; nulls must hold none."""
     _, offsets_buffer, data = column.buffers()
-    if data is None:
-        return memoryview(b"")
     offsets = np.frombuffer(offsets_buffer, dtype=np.int32)
     start, end = offsets[column.offset], offsets[column.offset + len(column)]
     return memoryview(data)[start:end]

@@ -185,6 +185,15 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(
         db.count_votes(None)
 
 
+def test_mysql_is_asked_for_its_own_time_limit() -> None:
+    # Given a server that calls itself MySQL, and does not know MySQL's name for the limit
+    with running("--version=8.0.36") as server:
+        server.create("mysql_words")
+
+        with pytest.raises(DatabaseError, match="max_execution_time"):
+            server.open("mysql_words")
+
+
 def test_a_reader_may_not_write_and_an_administrator_may(mariadb: Server) -> None:
     MysqlHistory(mariadb, "rights")
     mariadb.execute("CREATE USER column_reader@'%' IDENTIFIED BY ''")
@@ -192,8 +201,14 @@ def test_a_reader_may_not_write_and_an_administrator_may(mariadb: Server) -> Non
     mariadb.execute("CREATE USER writer@'%' IDENTIFIED BY ''")
     mariadb.execute("GRANT SELECT, INSERT (id) ON rights.analysis_history TO writer@'%'")
 
+    mariadb.execute("CREATE ROLE some_role")
+    mariadb.execute("CREATE USER role_reader@'%' IDENTIFIED BY ''")
+    mariadb.execute("GRANT SELECT ON rights.* TO role_reader@'%'")
+    mariadb.execute("GRANT some_role TO role_reader@'%'")
+
     for user, password, may in [
         ("reader", READER_PASSWORD, False),
+        ("role_reader", "", True),  # a role may hold any right
         ("column_reader", "", False),
         ("writer", "", True),
         ("root", "", True),
