@@ -12,7 +12,7 @@ from local.votes import change_votes, write_votes
 from local.world import World, make_world
 from tests.e2e.home import Home
 
-FIRST_VOTES, LATER_VOTES, CHANGED_ROWS = 1_200, 400, 700
+FIRST_VOTES, LATER_VOTES, ALL_ROWS = 1_200, 400, 10_000
 WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
 CHANGED = WORLD.with_changed_tastes(share=0.7, strength=6.0, seed=1)
 
@@ -24,11 +24,11 @@ def vote(home: Home, world: World, votes: int, *, seed: int, since: timedelta) -
         write_votes(table, world, votes, seed=seed, ugly=True, start=now - since, end=now)
 
 
-def change_minds(home: Home) -> None:
-    """Enough new and changed votes for the next run to promote a better model."""
-    vote(home, CHANGED, LATER_VOTES, seed=2, since=timedelta(milliseconds=10))
+def change_minds(home: Home, world: World = CHANGED, *, seed: int = 2) -> None:
+    """New votes and changed ones on every row: the next run promotes a better model."""
+    vote(home, world, LATER_VOTES, seed=seed, since=timedelta(milliseconds=10))
     with home.table() as table:
-        change_votes(table, CHANGED, CHANGED_ROWS, seed=3, at=datetime.now(UTC))
+        change_votes(table, world, ALL_ROWS, seed=seed, at=datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -94,22 +95,23 @@ class Home:
         }
         return kept | own | dict(changes)
 
-    def task(self, *words: str, first: Callable[[], None] | None = None, **changes: str) -> Done:
-        """`python -m task WORDS --json`.
-
-        `changes` are variables of its environment, `first` what the new process does before.
-        """
-        return finished(self._popen(["task", *words, "--json"], changes, first))
+    def task(self, *words: str, **changes: str) -> Done:
+        """`python -m task WORDS --json`; `changes` are variables of its environment."""
+        return finished(self._popen(["task", *words, "--json"], changes))
 
     def run(self, *options: str, **changes: str) -> Done:
         """A whole run of the fast candidate."""
-        return self.task("run", "--candidates", "hierarchical", *options, **changes)
+        words = ["task", "run", "--candidates", "hierarchical", *options, "--json"]
+        return finished(self._popen(words, changes))
+
+    def started(self, first: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+        """A run that goes on by itself; `first` is what the new process does before."""
+        return self._popen(["task", "run", "--candidates", "hierarchical", "--json"], {}, first)
 
     def paused(self, point: Mapping[str, str], *options: str, **changes: str) -> Paused:
         """A run that stops at a point (see paused.py) until it is told to go on."""
-        reached, go = self.folder / "reached", self.folder / "go"
-        reached.unlink(missing_ok=True)
-        go.unlink(missing_ok=True)
+        marks = Path(tempfile.mkdtemp(prefix="marks-", dir=self.folder))
+        reached, go = marks / "reached", marks / "go"
         where = json.dumps({**point, "reached": str(reached), "go": str(go)})
         command = ["tests.e2e.paused", where, "run", "--candidates", "hierarchical"]
         process = self._popen([*command, *options, "--json"], changes)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import pytest
 
 from task.base import generate, write_csv
-from tests.e2e.home import Done, Home, clear
+from tests.e2e.home import Done, Home, clear, finished
 
 FULL_FROM: dict[str, dict[str, str]] = {
     "export": {"path": "votes.parquet.partial"},
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_up_after_the_promotion_does_not_undo_it(ready: Home) 
 def test_a_disk_that_is_full_everywhere_fails_the_run(ready: Home) -> None:
     before = ready.champion()
 
-    done = ready.task("run", first=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    run = ready.started(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
 
-    clear(done, 1, "registry", "disk")
+    clear(finished(run), 1, "registry", "disk")
     assert ready.champion() == before
