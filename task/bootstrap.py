@@ -99,9 +99,9 @@ def _draw(
     drawn = random.multinomial(int(times.sum()), weights / (weights.sum() or 1.0), size=size)
     sums = drawn[:, :-1].astype(np.float64) @ common
     if len(owner):
-        row = np.repeat(np.arange(size), drawn[:, -1])
-        picked = owner[random.integers(0, len(owner), len(row))]
-        hits = np.bincount(row * len(odd) + picked, minlength=size * len(odd))
+        at = np.repeat(np.arange(size) * len(odd), drawn[:, -1])
+        at += owner[random.integers(0, len(owner), len(at), dtype=np.uint32)]
+        hits = np.bincount(at, minlength=size * len(odd))
         sums += hits.reshape(size, len(odd)).astype(np.float64) @ odd
     return np.asarray(sums.astype(np.int64))
 
