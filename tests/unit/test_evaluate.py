@@ -1,0 +1,344 @@
+"""Champion and challenger on the same unseen votes: by name, in any world, or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from task import metrics
+from task.artifact import ScoreTable
+from task.evaluate import Evaluation, evaluate, self_test_cells, to_json
+from task.features import Vocabulary
+from task.prepare import NO_TIME, TEST, Prepared
+from tests.learning import joined, no_cells, real_cells, score_table, unseen, vocabulary
+
+STYLES = [f"s{i}" for i in range(8)]
+KNOWN = vocabulary(*STYLES)
+FIGURES = {
+    "f1",
+    "accuracy",
+    "precision",
+    "recall",
+    "auc",
+    "log_loss",
+    "brier",
+    "calibration_error",
+    "score_rmse",
+}
+
+
+def by_style(known: Vocabulary, chances: dict[str, float], other: float = 0.5) -> ScoreTable:
+    """A model that knows the chances of some styles and gives `other` for the rest."""
+    like = [chances.get(name, other) for name in known.styles]
+    return score_table(known, np.array(like))
+
+
+def crowd(votes: int = 400, seed: int = 1) -> Prepared:
+    """People with up to five votes each; odd styles are liked, even ones are not."""
+    rng = np.random.default_rng(seed)
+    style = rng.integers(1, 9, votes)
+    like = rng.random(votes) < np.where(style % 2, 0.8, 0.3)
+    return unseen(
+        KNOWN, style.tolist(), like.tolist(), group=(rng.permutation(votes) // 3).tolist()
+    )
+
+
+KNOWING = by_style(KNOWN, {name: 0.3 + 0.5 * (i % 2 == 0) for i, name in enumerate(STYLES)})
+IGNORANT = score_table(KNOWN, 0.7, score=0.2)
+
+
+def value(found: Evaluation, name: str) -> float:
+    got = found.challenger[name].value
+    assert got is not None
+    return got
+
+
+def test_the_figures_are_those_of_the_votes() -> None:
+    prepared = crowd()
+    votes = prepared.test
+    p = np.where(votes.style % 2, np.float32(0.8), np.float32(0.3)).astype(np.float64)
+    like, dislike = votes.like.astype(int), 1 - votes.like.astype(int)
+    table = metrics.confusion(p >= 0.5, like, dislike)
+
+    found = evaluate(prepared, KNOWING, None)
+
+    assert set(found.challenger) == FIGURES
+    assert value(found, "f1") == pytest.approx(float(metrics.weighted_f1(table)))
+    assert value(found, "accuracy") == pytest.approx(float(metrics.accuracy(table)))
+    assert value(found, "precision") == pytest.approx(float(metrics.precision(table)))
+    assert value(found, "recall") == pytest.approx(float(metrics.recall(table)))
+    assert value(found, "auc") == pytest.approx(metrics.auc(p, like, dislike))
+    assert value(found, "log_loss") == pytest.approx(metrics.log_loss(p, like, dislike))
+    assert value(found, "brier") == pytest.approx(metrics.brier(p, like, dislike))
+    assert value(found, "calibration_error") == pytest.approx(
+        metrics.calibration_error(p, like, dislike)
+    )
+    assert value(found, "score_rmse") == pytest.approx(0.0)
+    assert found.confusion["challenger"] == table.tolist()
+    assert found.test == {"votes": 400, "groups": 134, "likes": int(like.sum())}
+    assert {interval.n for interval in found.challenger.values()} == {400}
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES - {"calibration_error"}))
+def test_each_interval_is_as_wide_as_drawing_groups_makes_it(name: str) -> None:
+    # Given scores that differ, and the figure on 400 samples of whole groups
+    prepared = crowd(600)
+    scores = np.random.default_rng(7).random(600)
+    votes = replace(prepared.test, score=scores)
+    members = [np.flatnonzero(votes.group == g) for g in range(200)]
+    rng, drawn = np.random.default_rng(8), []
+    for _ in range(400):
+        index = np.concatenate([members[g] for g in rng.integers(0, 200, 200)])
+        drawn.append(figure(name, votes.where(index)))
+
+    found = evaluate(replace(prepared, test=votes), KNOWING, None).challenger[name]
+
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.high - found.low) / (2 * 1.645) == pytest.approx(np.std(drawn), rel=0.15)
+
+
+def figure(name: str, votes: Any) -> float:
+    """The figure of KNOWING on some votes."""
+    p = np.where(votes.style % 2, 0.8, 0.3)
+    like, dislike = votes.like.astype(int), 1 - votes.like.astype(int)
+    table = metrics.confusion(p >= 0.5, like, dislike)
+    if name == "score_rmse":
+        return math.sqrt(((votes.score - 0.5) ** 2).mean())
+    if name in {"auc", "log_loss", "brier"}:
+        return float(getattr(metrics, name)(p, like, dislike))
+    of = {"f1": metrics.weighted_f1}.get(name) or getattr(metrics, name)
+    return float(of(table))
+
+
+def test_a_better_challenger_is_shown_to_be_better_and_a_worse_one_worse() -> None:
+    better = evaluate(crowd(), KNOWING, IGNORANT).difference
+    worse = evaluate(crowd(), IGNORANT, KNOWING).difference
+
+    assert better is not None
+    assert worse is not None
+    assert better.f1.low is not None
+    assert worse.f1.high is not None
+    assert better.f1.low > 0 > worse.f1.high
+    assert better.f1.value == pytest.approx(-(worse.f1.value or 0))
+    assert better.log_loss_p_worse == pytest.approx(1.0, abs=1e-3)
+    assert worse.log_loss_p_worse == pytest.approx(0.0, abs=1e-3)
+    assert better.f1_deviation > 0
+    # Then the two differ on every dislikable style
+    assert better.disagreements == int((crowd().test.style % 2 == 0).sum())
+
+
+def test_the_same_table_twice_differs_nowhere() -> None:
+    found = evaluate(crowd(), KNOWING, replace(KNOWING, version="m-b"))
+
+    assert found.difference is not None
+    assert found.difference.disagreements == 0
+    assert (found.difference.f1.value, found.difference.f1_deviation) == (0.0, 0.0)
+    assert found.difference.log_loss_p_worse == 1.0
+    assert found.champion is not None
+    ours, theirs = found.challenger, found.champion
+    assert {n: i.value for n, i in ours.items()} == {n: i.value for n, i in theirs.items()}
+    assert not any(one.worse for one in found.slices)
+
+
+def test_a_champion_with_other_names_is_asked_by_name() -> None:
+    # Given a champion that learned half of the styles, in another order, and styles of its own
+    theirs = vocabulary("s1", "zzz", "s0", "aaa")
+    champion = by_style(theirs, {"s0": 0.8, "s1": 0.3}, other=0.9)
+    prepared = unseen(KNOWN, [KNOWN.style("s0"), KNOWN.style("s1"), KNOWN.style("s5")], [True] * 3)
+
+    found = evaluate(prepared, KNOWING, champion)
+
+    # Then it answers its own chances, and its unknown class for what it does not know
+    assert found.champion is not None
+    expected = -np.log(np.array([0.8, 0.3, 0.9])).mean()
+    assert found.champion["log_loss"].value == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_champion_that_cannot_be_scored_raises() -> None:
+    # Given a table that ends before the styles it names
+    damaged = replace(IGNORANT, like=IGNORANT.like[:, :, :3], score=IGNORANT.score[:, :, :3])
+
+    with pytest.raises(IndexError):
+        evaluate(crowd(), KNOWING, damaged)
+
+
+def test_without_a_champion_there_is_no_comparison() -> None:
+    found = evaluate(crowd(), KNOWING, None)
+
+    assert (found.champion, found.difference, found.since_champion) == (None, None, None)
+    assert found.champion_version is None
+    assert {(one.champion, one.difference, one.p_worse) for one in found.slices} == {
+        (None, None, None)
+    }
+    assert (found.roc["champion"], found.calibration["champion"]) == (None, None)
+
+
+@pytest.mark.parametrize("champion", [None, IGNORANT])
+def test_no_unseen_votes_give_no_figures_and_no_error(champion: ScoreTable | None) -> None:
+    found = evaluate(unseen(KNOWN, [], []), KNOWING, champion, champion_cutoff=0)
+
+    assert found.test == {"votes": 0, "groups": 0, "likes": 0}
+    assert {(i.value, i.low, i.high, i.n) for i in found.challenger.values()} == {
+        (None, None, None, 0)
+    }
+    assert found.majority == {"f1": None, "accuracy": None}
+    assert found.slices == ()
+    if found.difference:
+        assert found.difference.f1.value is None
+        assert found.difference.log_loss_p_worse is None
+        assert found.difference.disagreements == 0
+    json.dumps(to_json(found), allow_nan=False)
+
+
+def test_one_class_alone_has_no_auc_and_everything_else() -> None:
+    found = evaluate(unseen(KNOWN, [1, 2, 3], [True] * 3), KNOWING, IGNORANT)
+
+    assert found.challenger["auc"].value is None
+    assert found.roc == {"challenger": [], "champion": []}
+    others = FIGURES - {"auc"}
+    assert all(found.challenger[name].value is not None for name in others)
+    assert found.majority["f1"] == 1.0
+    json.dumps(to_json(found), allow_nan=False)
+
+
+def test_one_group_alone_shows_no_difference() -> None:
+    # Given forty votes of one person, all of them for the challenger
+    prepared = unseen(KNOWN, [2] * 40, [False] * 40, group=[0] * 40)
+
+    found = evaluate(prepared, KNOWING, IGNORANT).difference
+
+    assert found is not None
+    assert found.f1.value == 1.0
+    assert found.f1.low is not None
+    assert found.f1.low < 0
+    assert (found.log_loss.low, found.log_loss.high) == (None, None)
+    assert found.log_loss_p_worse == 1.0
+
+
+def test_missing_scores_take_no_part_in_the_score_error() -> None:
+    prepared = unseen(KNOWN, [1, 2, 3], [True, False, True])
+    scores = np.array([0.5, np.nan, 0.9])
+
+    found = evaluate(replace(prepared, test=replace(prepared.test, score=scores)), KNOWING, None)
+    none = np.full(3, np.nan)
+    without = evaluate(replace(prepared, test=replace(prepared.test, score=none)), KNOWING, None)
+
+    assert found.challenger["score_rmse"].n == 2
+    assert value(found, "score_rmse") == pytest.approx(math.sqrt(0.16 / 2))
+    assert without.challenger["score_rmse"].value is None
+    assert without.challenger["score_rmse"].n == 0
+
+
+def test_only_votes_after_the_champions_cutoff_are_new_to_both() -> None:
+    # Given votes at the cutoff, after it, before it and at no known time
+    at = [1_000, 1_001, 999, NO_TIME, 2_000]
+    prepared = unseen(KNOWN, [1, 2, 3, 4, 5], [True, False, True, False, True], at=at)
+
+    found = evaluate(prepared, KNOWING, IGNORANT, champion_cutoff=1_000).since_champion
+
+    assert found is not None
+    assert found.votes == 2
+    assert (found.challenger["accuracy"].value, found.champion["accuracy"].value) == (1.0, 0.5)
+    assert (found.challenger["accuracy"].n, found.difference.n) == (2, 2)
+    later = evaluate(prepared, KNOWING, IGNORANT, champion_cutoff=9_999).since_champion
+    assert later is not None
+    assert later.votes == 0
+    assert later.difference.value is None
+    assert evaluate(prepared, KNOWING, IGNORANT).since_champion is None
+
+
+def test_the_answer_at_the_threshold_is_the_one_that_is_served() -> None:
+    # Given a probability that is stored a little below the threshold that it was written as
+    table = score_table(KNOWN, 0.7, threshold=0.7)
+    assert float(table.like[0, 0, 0]) < 0.7
+    exact = replace(table, threshold=float(table.like[0, 0, 0]))
+    prepared = unseen(KNOWN, [1], [True])
+
+    for model, answer in ((table, False), (exact, True)):
+        assert bool(model.answers().all()) == answer
+        assert evaluate(prepared, model, None).challenger["accuracy"].value == float(answer)
+
+
+def test_neither_the_order_of_votes_nor_the_names_of_groups_change_anything() -> None:
+    prepared, rng = crowd(), np.random.default_rng(3)
+    order = rng.permutation(400)
+    shuffled = prepared.test.where(order)  # type: ignore[arg-type]
+    renamed = replace(shuffled, group=rng.permutation(400).astype(np.int32)[shuffled.group])
+
+    ours, theirs = (
+        to_json(evaluate(replace(prepared, test=votes), KNOWING, IGNORANT))
+        for votes in (prepared.test, renamed)
+    )
+
+    assert_near(ours, theirs)
+
+
+def assert_near(ours: Any, theirs: Any) -> None:
+    """Equal but for the last digits of sums."""
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        for name in ours:
+            assert_near(ours[name], theirs[name])
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_near(one, other)
+    elif isinstance(ours, float):
+        assert ours == pytest.approx(theirs, abs=1e-9)
+    else:
+        assert ours == theirs
+
+
+def test_the_calibration_rows_account_for_every_vote() -> None:
+    rows = evaluate(crowd(), KNOWING, IGNORANT).calibration["challenger"]
+
+    assert [row["predicted"] for row in rows] == pytest.approx([0.3, 0.8])
+    assert sum(row["votes"] for row in rows) == 400
+    assert sum(row["votes"] * row["observed"] for row in rows) == crowd().test.like.sum()
+    for row in rows:
+        assert 0 <= row["low"] < row["observed"] < row["high"] <= 1
+
+
+def test_the_self_test_cells_give_the_test_log_loss_again() -> None:
+    # Given the unseen votes as cells too, beside cells of other sides
+    prepared = crowd()
+    votes, ones = prepared.test, np.ones(8, dtype=np.int64)
+    likes = np.bincount(votes.style[votes.like], minlength=9)[1:]
+    dislikes = np.bincount(votes.style[~votes.like], minlength=9)[1:]
+    test = real_cells(TEST, ones, ones * 0, np.arange(1, 9), likes, dislikes)
+    train = real_cells(0, ones, ones, np.arange(1, 9), likes, dislikes)
+    prepared = replace(prepared, cells=joined(test, train))
+
+    rows = self_test_cells(prepared)
+
+    assert len(rows) == 8
+    at: NDArray[np.intp] = np.array([KNOWING.lookup(*row[:3]) for row in rows]).T
+    p = KNOWING.like[tuple(at)].astype(np.float64)
+    like, dislike = np.array([row[3:] for row in rows]).T
+    found = evaluate(prepared, KNOWING, None)
+    assert metrics.log_loss(p, like, dislike) == pytest.approx(value(found, "log_loss"), abs=1e-12)
+    assert self_test_cells(replace(prepared, cells=no_cells())) == []
+
+
+def test_the_file_form_holds_the_difference_and_its_log_loss_test() -> None:
+    evaluation = evaluate(crowd(), KNOWING, IGNORANT, champion_cutoff=0)
+    assert evaluation.difference is not None
+
+    found = to_json(evaluation)
+
+    assert found["disagreements"] == evaluation.difference.disagreements
+    assert found["difference"]["f1"]["low"] == evaluation.difference.f1.low
+    assert found["difference"]["log_loss"]["p_worse"] == evaluation.difference.log_loss_p_worse
+    assert set(found["difference"]) == {"f1", "log_loss"}
+    assert set(found["difference"]["log_loss"]) == {"value", "low", "high", "n", "p_worse"}
+    assert found["champion_version"] == "m-a"
+    assert found["threshold"] == {"challenger": 0.5, "champion": 0.5}
+    assert set(found["slices"][0]["challenger"]) == {"value", "low", "high", "n"}
+    json.dumps(found, allow_nan=False)
