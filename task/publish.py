@@ -154,17 +154,11 @@ def snapshots(store: Store) -> list[dict[str, Any]]:
 def retain(store: Store, registry: Registry, *, max_backups: int, keep_snapshots: int) -> list[str]:
     """Remove the files of old versions and old snapshots; returns what was removed.
 
-    Never the active version, the one before it, or the newest snapshot.
+    Never the active version, the one before it, or the newest snapshot. Files that a dead run
+    left without a manifest go too, so only the holder of the lease may do this.
     """
     removed = []
-    active = registry.active()
-    history = registry.history()
-    safe = {active.version} if active else set()
-    safe |= {entry.previous for entry in history[-1:] if entry.previous}
-    born = {run.run_id: run.created_at for run in registry.runs()}
-    oldest = datetime.min.replace(tzinfo=UTC)
-    newest_first = sorted(versions(store), key=lambda v: born.get(v, oldest), reverse=True)
-    for version in [v for v in newest_first if v not in safe][max(0, max_backups - len(safe)) :]:
+    for version in [*_surplus(store, registry, max_backups), *_unfinished(store)]:
         # The manifest goes first: from then on the version does not exist.
         store.delete(_model_key(version, artifact.MANIFEST))
         for key in store.keys(f"models/{version}/"):
@@ -174,6 +168,22 @@ def retain(store: Store, registry: Registry, *, max_backups: int, keep_snapshots
         store.delete(_run_key(record["run_id"], VOTES))
         removed.append(_run_key(record["run_id"], VOTES))
     return removed
+
+
+def _surplus(store: Store, registry: Registry, max_backups: int) -> list[str]:
+    """Versions beyond the newest `max_backups`, those that must stay counted among them."""
+    active, history = registry.active(), registry.history()
+    safe = {active.version} if active else set()
+    safe |= {entry.previous for entry in history[-1:] if entry.previous}
+    born = {run.run_id: run.created_at for run in registry.runs()}
+    oldest = datetime.min.replace(tzinfo=UTC)
+    newest_first = sorted(versions(store), key=lambda v: born.get(v, oldest), reverse=True)
+    return [v for v in newest_first if v not in safe][max(0, max_backups - len(safe)) :]
+
+
+def _unfinished(store: Store) -> list[str]:
+    """Versions that have files and no manifest."""
+    return sorted({key.split("/")[1] for key in store.keys("models/")} - set(versions(store)))
 
 
 def _model_key(version: str, name: str) -> str:

@@ -208,8 +208,9 @@ def test_a_failure_is_told_to_whoever_keeps_the_evidence_once_the_record_is_clos
     error = RetrainError("no")
     with pytest.raises(RetrainError), attempt(registry, clock, on_failure=tell):
         raise error
-    with pytest.raises(ValueError), attempt(registry, clock, run_id="m-two", on_failure=tell):  # noqa: PT011
-        raise ValueError
+    second = attempt(registry, clock, run_id="m-two", on_failure=tell)
+    with pytest.raises(ValueError, match="raw"), second:
+        raise ValueError("raw data")
 
     assert told == [(error, "failed"), (None, "failed")]
 
