@@ -17,12 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from common.registry import Registry, open_registry
 from common.registry.records import LIVE_STATES, Active, HistoryEntry, Run
@@ -154,6 +155,13 @@ class Home:
         open_runs = [run for run in self.registry.runs() if run.state in LIVE_STATES]
         return not open_runs and self.lease_is_free()
 
+    def traces(self, secret: str, done: Done) -> list[str]:
+        """The files, and the outputs, in which a secret can be read, in whatever spelling."""
+        spellings = {secret, quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
+        found = [name for name in ("out", "err") if _holds(getattr(done, name).encode(), spellings)]
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return found + [str(path) for path in files if _holds(path.read_bytes(), spellings)]
+
     def published(self) -> set[str]:
         """The versions that exist: those with a manifest."""
         return {path.parent.name for path in self.store.glob("models/*/manifest.json")}
@@ -202,6 +210,10 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def _holds(data: bytes, texts: Iterable[str]) -> bool:
+    return any(text.encode() in data for text in texts)
 
 
 def digest(file: Path) -> str:
