@@ -37,9 +37,11 @@ class Published:
 def publish(store: Store, version: str, folder: Path) -> Published:
     """Write a version's files, then its manifest, then read all of it back and test it.
 
-    An equal version is adopted. AlreadyExistsError: there is a different one, which stays whole.
+    An equal version is adopted. ArtifactError: it fails its self-test, and nothing is written.
+    AlreadyExistsError: there is a different one, which stays whole.
     """
     key = _model_key(check_run_id(version), artifact.MANIFEST)
+    artifact.self_test(folder)
     manifest = artifact.manifest(folder)
     if store.exists(key):
         store.create(key, manifest)  # before any file of a version that exists is touched

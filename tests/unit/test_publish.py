@@ -117,7 +117,7 @@ def test_a_different_version_of_the_same_name_is_refused_and_the_first_stays_who
     assert publish.checked(store, "m-a")[1] == first.sha
 
 
-def test_a_model_that_fails_its_self_test_is_not_taken_for_published(
+def test_a_model_that_fails_its_self_test_is_neither_published_nor_believed(
     store: Store, model: Path
 ) -> None:
     # Given a model whose answers are not those that its self-test recorded
@@ -126,10 +126,17 @@ def test_a_model_that_fails_its_self_test_is_not_taken_for_published(
     test["golden"][0]["like_probability"] += 0.01
     path.write_text(json.dumps(test), "utf-8")
 
-    # Then neither publishing it nor checking it succeeds
-    for attempt in (publish.publish, lambda store, version, _: publish.checked(store, version)):
-        with pytest.raises(ArtifactError, match="golden request answered"):
-            attempt(store, "m-a", model)
+    # Then it is not published
+    with pytest.raises(ArtifactError, match="golden request answered"):
+        publish.publish(store, "m-a", model)
+    assert store.keys() == []
+
+    # And if somebody else had published it, it would not be believed
+    for name in FILES:
+        store.put(f"models/m-a/{name}", model / name)
+    store.put("models/m-a/manifest.json", artifact.manifest(model))
+    with pytest.raises(ArtifactError, match="golden request answered"):
+        publish.checked(store, "m-a")
 
 
 def cut(path: Path) -> None:

@@ -1,0 +1,246 @@
+"""From the verdict to the pointer: who wins a race, and what is left of whoever loses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import chdir
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.errors import ChampionChangedError, LeaseLostError, UsageError
+from common.registry.records import Hold, Run
+from common.settings import Settings
+from task import deploy
+from task.attempt import Attempt, Interrupt
+from task.folder import RunFolder
+from task.stages import Loop
+from tests.unit.place import CHANGED, Place
+
+HOLD = Hold(since=datetime(2026, 11, 22, tzinfo=UTC), reason="rolled back", version="m-a")
+
+
+@pytest.mark.parametrize(
+    ("decision", "auto_deploy", "hold", "state", "says"),
+    [
+        ("promote", True, None, "promoted", "not proved in service"),
+        ("promote", False, None, "approved", "auto_deploy is off"),
+        ("promote", True, HOLD, "approved", "on hold since 2026-11-22T00:00:00+00:00"),
+        ("promote", False, HOLD, "approved", "on hold since"),
+        ("reject", True, None, "rejected", "why"),
+        ("reject", True, HOLD, "rejected", "why"),
+        ("inconclusive", True, None, "inconclusive", "why"),
+        ("inconclusive", False, HOLD, "inconclusive", "why"),
+    ],
+)
+def test_a_verdict_leads_to_one_state_and_a_person_outranks_it(
+    decision: str, auto_deploy: bool, hold: Hold | None, state: str, says: str
+) -> None:
+    verdict = {"decision": decision, "reason": "why"}
+
+    planned, reason = deploy.plan(verdict, auto_deploy=auto_deploy, hold=hold)
+
+    assert planned == state
+    assert says in reason
+    assert "why" in reason
+
+
+def test_only_a_service_that_can_be_proved_is_deployed_to() -> None:
+    deploy.check_serving(Settings(serving_url="none"))
+
+    with pytest.raises(UsageError, match="SERVING_URL must be none"):
+        deploy.check_serving(Settings(serving_url="http://127.0.0.1:8000"))
+    with pytest.raises(UsageError, match="SERVING_URL must be set"):
+        deploy.check_serving(Settings())
+
+
+@pytest.fixture(scope="session")
+def judged_place(learned_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """m-a serves; m-b was judged to be better, and waits to be deployed."""
+    place = learned_place.copy(tmp_path_factory.mktemp("judged"))
+    place.vote(1_500, world=CHANGED, seed=2)
+    for stage in ("export", "prepare", "train", "evaluate"):
+        done = place.json(stage, "--run", "m-b")
+    assert done["verdict"]["decision"] == "promote"
+    return place
+
+
+@pytest.fixture
+def judged(judged_place: Place, tmp_path: Path) -> Place:
+    return judged_place.copy(tmp_path)
+
+
+class Clock:
+    """The time, until a test lets something happen at the next look at it."""
+
+    def __init__(self) -> None:
+        self.happen: Callable[[], None] = lambda: None
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        happen, self.happen = self.happen, lambda: None
+        happen()
+        return datetime.now(UTC) + self.ahead
+
+
+def concluded(place: Place, clock: Clock, before: Callable[[], None] = lambda: None) -> Run:
+    """Deploy m-b; `before` happens once it has the lease. The run as the registry has it."""
+    names = {name.lower(): value for name, value in place.addresses.items()}
+    loop = Loop(settings=Settings(**names), now=clock, clock=time.perf_counter)  # type: ignore[arg-type]
+    folder = RunFolder(place.work / "m-b")
+    attempt = Attempt(loop.registry, "m-b", lease_seconds=600, now=clock, interrupt=Interrupt())
+    with chdir(place.folder), attempt:
+        before()
+        deploy.conclude(loop, folder, attempt)
+    run = place.registry.run("m-b")
+    assert run is not None
+    return run
+
+
+def evidence(place: Place) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(place.store.read("runs/m-b/run.json"))
+    return found
+
+
+def test_the_better_model_is_published_and_promoted_with_its_history(judged: Place) -> None:
+    # When
+    run = concluded(judged, Clock())
+
+    # Then registry, history and evidence say the same
+    assert (run.state, run.version, run.previous, run.serial, run.exit) == (
+        "promoted",
+        "m-b",
+        "m-a",
+        2,
+        0,
+    )
+    entry = judged.registry.history()[-1]
+    assert (entry.version, entry.run_id, entry.metrics) == ("m-b", "m-b", run.metrics)
+    assert run.champion_metrics["f1"] < run.metrics["f1"]
+    assert (evidence(judged)["state"], evidence(judged)["reason"]) == ("promoted", run.reason)
+    assert "runs/m-b/votes.parquet" in judged.store.keys("runs/m-b/")
+
+
+def test_a_person_who_promotes_first_wins_and_the_loser_changes_nothing(judged: Place) -> None:
+    # Given a person who promoted another version after the verdict
+    judged.publish_copy("m-c")
+    judged.json("promote", "m-c")
+    history = judged.registry.history()
+
+    # When
+    answer = judged.task("deploy", "--run", "m-b", "--json")
+
+    # Then
+    assert (answer.exit, answer.result["state"]) == (ChampionChangedError.exit_code, "failed")
+    assert "run again, against the new one" in answer.result["reason"]
+    assert (judged.active, judged.registry.history()) == ("m-c", history)
+    run = judged.registry.run("m-b")
+    assert run is not None
+    assert (run.state, run.exit) == ("failed", 5)
+    assert (evidence(judged)["state"], evidence(judged)["exit"]) == ("failed", 5)
+    assert judged.registry.lease() is None
+
+
+def test_a_hold_leaves_the_version_published_and_approved(judged: Place) -> None:
+    judged.registry.set_hold(HOLD)
+
+    run = concluded(judged, Clock())
+
+    assert (run.state, run.version, run.serial) == ("approved", "m-b", None)
+    assert "promotion is on hold" in run.reason
+    assert judged.active == "m-a"
+    assert "models/m-b/manifest.json" in judged.store.keys("models/m-b/")
+
+
+def test_a_hold_in_the_last_moment_still_wins(judged: Place) -> None:
+    # Given a person who rolls back between the publication and the promotion
+    clock = Clock()
+
+    def hold_later() -> None:
+        clock.happen = lambda: judged.registry.set_hold(HOLD)
+
+    # When
+    run = concluded(judged, clock, before=hold_later)
+
+    # Then registry and evidence agree that nothing was promoted
+    assert (run.state, run.exit, judged.active) == ("approved", 0, "m-a")
+    assert "nothing is promoted while promotion is on hold" in run.reason
+    assert (evidence(judged)["state"], evidence(judged)["reason"]) == ("approved", run.reason)
+
+
+def test_an_expired_lease_promotes_nothing(judged: Place) -> None:
+    # Given a run that slept longer than its lease
+    clock = Clock()
+
+    def oversleep() -> None:
+        clock.ahead = timedelta(hours=1)
+
+    # When
+    with pytest.raises(LeaseLostError):
+        concluded(judged, clock, before=oversleep)
+
+    # Then
+    run = judged.registry.run("m-b")
+    assert run is not None
+    assert (run.state, run.exit, judged.active) == ("failed", 5, "m-a")
+    assert len(judged.registry.history()) == 1
+
+
+def test_a_rejected_model_is_never_published(judged: Place) -> None:
+    # Given a verdict against it
+    path = judged.work / "m-b" / "verdict.json"
+    verdict = json.loads(path.read_text("utf-8")) | {"decision": "reject", "reason": "worse"}
+    path.write_text(json.dumps(verdict), "utf-8")
+
+    # When
+    run = concluded(judged, Clock())
+
+    # Then its evidence is kept, and no version
+    assert (run.state, run.reason, run.version) == ("rejected", "worse", None)
+    assert judged.store.keys("models/m-b/") == []
+    assert {key.split("/")[2] for key in judged.store.keys("runs/m-b/")} == {
+        *("run.json", "verdict.json", "training.json", "evaluation.json"),
+        *("report.html", "votes.parquet"),
+    }
+
+
+def test_a_model_that_was_altered_after_its_verdict_is_not_promoted(judged: Place) -> None:
+    # Given a table that answers otherwise than it was judged
+    from safetensors.numpy import load_file, save_file
+
+    path = judged.work / "m-b" / "model" / "table.safetensors"
+    tables = load_file(path)
+    save_file({name: 1 - values for name, values in tables.items()}, path)
+
+    # When
+    answer = judged.task("deploy", "--run", "m-b", "--json")
+
+    # Then
+    assert (answer.exit, answer.result["state"], judged.active) == (1, "failed", "m-a")
+    assert "self-test of m-b" in answer.result["reason"]
+    assert judged.store.keys("models/m-b/") == []
+
+
+def test_an_earlier_verdict_is_not_counted_as_new_again(judged: Place) -> None:
+    # Given the deployment of the newest votes
+    run = concluded(judged, Clock())
+    assert run.cutoff == datetime.fromisoformat(evidence(judged)["cutoff"])
+
+    # Then the next run has nothing to learn from
+    assert judged.json("run")["reason"].startswith("nothing new")
+
+
+def test_a_failed_run_does_not_make_its_votes_old(judged: Place) -> None:
+    # Given a deployment that failed
+    judged.publish_copy("m-c")
+    judged.json("promote", "m-c")
+    assert judged.task("deploy", "--run", "m-b").exit == 5
+
+    # Then the votes are new to the next run
+    outcome = judged.json("run", "--run-id", "m-d")
+    assert outcome["counts"]["new_votes"] > 1_000
+    assert outcome["previous_version"] == "m-c"
