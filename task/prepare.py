@@ -319,9 +319,9 @@ def _test_votes(parts: list[dict[str, Any]], order: Codes) -> TestVotes:
     }
     groups = pa.chunked_array([part["group"] for part in parts]).dictionary_encode()
     # All chunks share one dictionary; they stay apart, since joined texts may exceed 2 GB.
-    number = np.concatenate([chunk.indices.to_numpy() for chunk in groups.chunks])
+    chunks = [chunk.indices.to_numpy() for chunk in groups.chunks]
     return TestVotes(
-        group=number.astype(np.int32),
+        group=np.concatenate([np.zeros(0, dtype=np.int32), *chunks]),
         face=_face_order()[joined["face"]],
         tone=joined["tone"].astype(np.int32),
         style=order[joined["style"]].astype(np.int32),
