@@ -1,0 +1,1 @@
+"""Measurements of what the design promises; see `python -m bench --list`."""

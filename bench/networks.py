@@ -1,0 +1,86 @@
+"""The row-trained network on samples of worlds, for the figures that are held against it.
+
+Trained once for each world and seed; figure 3 compares the shipped model with it, figure 4
+its own probabilities before and after the correction for class weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.worlds import Quality, levels_of, places, prepared, quality, split_of
+from local.world import Kind, Votes, World, make_world
+from task.models.hierarchical import sigmoid
+from task.prepare import TRAIN, VALIDATION, Prepared
+
+if TYPE_CHECKING:
+    import torch
+
+Floats = NDArray[np.float64]
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Votes drawn from one world, split by group, also as cells."""
+
+    kind: Kind
+    seed: int
+    world: World
+    votes: Votes
+    split: NDArray[np.int8]
+    prepared: Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowTrained:
+    """The row-trained network's quality: as it comes, and corrected for the class weights."""
+
+    plain: Quality
+    corrected: Quality
+    seconds: float
+    epochs: int
+
+
+def sample(kind: Kind, seed: int, *, votes: int, styles: int) -> Sample:
+    """Draw one sample; the same arguments give the same one."""
+    world = make_world(kind, styles=styles, seed=100 + seed)
+    drawn = world.sample(votes, seed)
+    split = split_of(drawn.group, seed)
+    return Sample(
+        kind=kind,
+        seed=seed,
+        world=world,
+        votes=drawn,
+        split=split,
+        prepared=prepared(world, drawn, split),
+    )
+
+
+def row_trained(found: Sample) -> RowTrained:
+    """Train the network on the rows of a sample."""
+    from bench.rows_network import fit, rows
+
+    levels = levels_of(found.world)
+    face, tone, style = places(found.world, levels)
+    votes = found.votes
+    data = rows((face[votes.face], tone[votes.tone], style[votes.style]), votes.like, votes.score)
+    train, held = (data.part(_index(found.split == part)) for part in (TRAIN, VALIDATION))
+    fitted = fit(levels.sizes, train, held, seed=found.seed)
+    logit = fitted.logit[np.ix_(face, tone, style)]
+    return RowTrained(
+        plain=quality(found.world, sigmoid(logit), THRESHOLD),
+        corrected=quality(found.world, sigmoid(logit - fitted.correction), THRESHOLD),
+        seconds=fitted.seconds,
+        epochs=fitted.epochs,
+    )
+
+
+def _index(mask: NDArray[np.bool_]) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(np.flatnonzero(mask))

@@ -1,0 +1,121 @@
+"""3: the shipped model against the row-trained network at 10,000 votes."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import process_time
+
+import numpy as np
+
+from bench.figure import Arm, Figure, Outcome, Round, Size, Target, middle, milliseconds
+from bench.networks import Sample, row_trained, sample
+from bench.worlds import Quality, places, quality
+from local.world import KINDS
+from task.train import Options, train
+
+VOTES = 10_000
+STYLES = (50, 200)
+EXCESS, F1_LOSS = 0.90, 0.005
+
+SHIPPED, CORRECTED, PLAIN = "shipped", "network, corrected", "network, as it comes"
+ARMS = (
+    Arm(
+        name=SHIPPED,
+        says="`task.train` with its defaults: the hierarchical fit and the network on cells, the "
+        "better one by validation log-loss, recalibrated and with a threshold from validation",
+    ),
+    Arm(
+        name=CORRECTED,
+        says="the same layers trained on rows in shuffled batches of 64, at most 50 epochs, "
+        "stopped on validation with patience 7; its logits less what the class weights added. "
+        "The harder opponent; answers at 0.5",
+    ),
+    Arm(name=PLAIN, says="the same network as it is usually deployed: not corrected, at 0.5"),
+)
+
+
+def run(size: Size) -> Outcome:
+    """One sample for each kind of world, number of styles and seed. No base data in any arm."""
+    rounds = [
+        _round(sample(kind, seed, votes=VOTES, styles=styles))
+        for styles in (STYLES if size.full else STYLES[:1])
+        for seed in range(size.times(2, 5))
+        for kind in KINDS
+    ]
+    return Outcome(
+        arms=ARMS,
+        columns=("median over seeds", SHIPPED, CORRECTED, PLAIN),
+        lines=tuple(_lines(rounds)),
+        targets=tuple(_targets(rounds)),
+        rounds=tuple(rounds),
+        note=(
+            "All arms see the same 7,000 train and 1,500 validation votes. Quality is exact: over "
+            "infinitely many votes of the world."
+        ),
+    )
+
+
+def _round(found: Sample) -> Round:
+    start = process_time()
+    trained = train(found.prepared, Options(), clock=process_time)
+    seconds = process_time() - start
+    p = trained.like[np.ix_(*places(found.world, trained.vocabulary))]
+    network = row_trained(found)
+    return {
+        "kind": found.kind,
+        "styles": len(found.world.styles),
+        "seed": found.seed,
+        "chosen": trained.chosen.name,
+        **_values(SHIPPED, quality(found.world, p, trained.threshold)),
+        **_values(CORRECTED, network.corrected),
+        **_values(PLAIN, network.plain),
+        f"{SHIPPED} seconds": seconds,
+        f"{CORRECTED} seconds": network.seconds,
+        f"{PLAIN} seconds": network.seconds,
+        "epochs": network.epochs,
+    }
+
+
+def _values(arm: str, found: Quality) -> Round:
+    return {f"{arm} {name}": value for name, value in vars(found).items()}
+
+
+def _lines(rounds: list[Round]) -> list[tuple[str, ...]]:
+    lines = []
+    arms = (SHIPPED, CORRECTED, PLAIN)
+    for styles in sorted({entry["styles"] for entry in rounds}):
+        for kind in KINDS:
+            some = [e for e in rounds if (e["styles"], e["kind"]) == (styles, kind)]
+            for metric in ("excess", "auc", "f1"):
+                values = (f"{middle(some, f'{arm} {metric}'):.4f}" for arm in arms)
+                lines.append((f"{metric}, {styles} styles, {kind}", *values))
+    times = (milliseconds(middle(rounds, f"{arm} seconds")) for arm in arms)
+    lines.append(("CPU time of training", *times))
+    return lines
+
+
+def _targets(rounds: list[Round]) -> list[Target]:
+    n = f"median of {len(rounds)} seed-worlds"
+    return [
+        Target(
+            says=f"excess log-loss, {SHIPPED} ÷ {CORRECTED}, {n}",
+            value=median(e[f"{SHIPPED} excess"] / e[f"{CORRECTED} excess"] for e in rounds),
+            bound=EXCESS,
+            at_most=True,
+        ),
+        Target(
+            says=f"AUC, {SHIPPED} − {CORRECTED}, {n}",
+            value=median(e[f"{SHIPPED} auc"] - e[f"{CORRECTED} auc"] for e in rounds),
+            bound=0.0,
+        ),
+        Target(
+            says=f"F1, {SHIPPED} − the network's better answers of the two, {n}",
+            value=median(
+                e[f"{SHIPPED} f1"] - max(e[f"{CORRECTED} f1"], e[f"{PLAIN} f1"]) for e in rounds
+            ),
+            bound=-F1_LOSS,
+        ),
+    ]
+
+
+FIGURE = Figure(name="3", title="the shipped model against a network on rows", run=run)
