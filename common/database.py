@@ -22,7 +22,7 @@ MYSQL_SCHEMES = ("mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy")
 FORMS = "sqlite:///path, mysql://, mysql+pymysql:// or asyncmy://user@host:port/database"
 MYSQL_PORT = 3306
 
-Row = Sequence[bytes]  # in the order of queries.ROW, then (vote, clicked) for each column
+Row = Sequence[bytes]  # in the order of queries.ROW, then all votes and clicks in one field
 
 
 @dataclass(frozen=True, kw_only=True)

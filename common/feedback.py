@@ -114,6 +114,8 @@ def score(value: object) -> tuple[float | None, bool]:
     A value above 1 is a percentage. NaN, negative, above 100, text and truth values are
     missing and counted; None is missing and is nobody's fault.
     """
+    if type(value) is float and 0.0 <= value <= 1.0:  # nearly every one
+        return value, False
     if value is None:
         return None, False
     if isinstance(value, bool) or not isinstance(value, int | float):

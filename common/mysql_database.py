@@ -2,7 +2,7 @@
 
 The session cannot write, sees one consistent snapshot, limits each statement's time and
 verifies the server's certificate and host name. PyMySQL is pure Python: it needs no compiler
-on a laptop and fits into a small function's bundle; a statement that packs each row into one
+on a laptop and fits into a small function's bundle; a statement that joins each row into one
 column makes up for its cost per column.
 """
 
@@ -185,13 +185,13 @@ class MysqlDatabase:
             cursor = self._connection.cursor(_StreamCursor)
             try:
                 cursor.execute(statement, values)
-                for (packed,) in cursor:
-                    if packed is None:
+                for (joined,) in cursor:
+                    if joined is None:
                         raise DatabaseError(
                             "a row must fit into one packet, and one is larger: "
                             "raise the server's max_allowed_packet"
                         )
-                    yield packed.split(queries.SEPARATOR)
+                    yield joined.split(queries.SEPARATOR)
             except BaseException:
                 cursor.abandon()
                 self.close()

@@ -125,7 +125,9 @@ class SqliteDatabase:
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
         with self._reasons():
             for row in self._connection.execute(statement, values):
-                yield [_utf8(value) for value in row]
+                fields = [_utf8(value) for value in row]
+                votes = queries.VOTE_SEPARATOR.join(fields[len(queries.ROW) :])
+                yield [*fields[: len(queries.ROW)], votes]
 
     def _all(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, ...]]:
         with self._reasons():

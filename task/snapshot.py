@@ -9,7 +9,6 @@ incremental read of the same votes cannot differ in it.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,9 +95,6 @@ class SnapshotWriter:
         self._fingerprint = _Fingerprint()
         self._pending: list[pa.Table] = []
         self._rows = 0
-        # The next votes are read while these are written: hashing and packing need no lock.
-        self._hand = ThreadPoolExecutor(1)
-        self._busy: Future[None] | None = None
         with _disk(destination):
             destination.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._partial.open("wb")
@@ -114,15 +110,14 @@ class SnapshotWriter:
             table = pa.concat_tables(self._pending)
             whole = len(table) - len(table) % ROW_GROUP
             for start in range(0, whole, ROW_GROUP):
-                self._hand_over(table.slice(start, ROW_GROUP))
+                self._write(table.slice(start, ROW_GROUP))
             self._pending = [table.slice(whole)]
             self._rows = len(table) - whole
 
     def close(self) -> tuple[Counts, str]:
         """Finish the file under its own name; the counts and the fingerprint."""
         if self._rows:
-            self._hand_over(pa.concat_tables(self._pending))
-        self._finish()
+            self._write(pa.concat_tables(self._pending))
         with _disk(self._destination):
             self._writer.close()
             self._file.flush()
@@ -135,7 +130,6 @@ class SnapshotWriter:
         return self
 
     def __exit__(self, kind: object, *exc: object) -> None:
-        self._hand.shutdown()
         if kind is None:
             return
         with suppress(OSError):  # the error that brought us here is the one to report
@@ -143,16 +137,6 @@ class SnapshotWriter:
         with suppress(OSError):
             self._file.close()
         self._partial.unlink(missing_ok=True)
-
-    def _hand_over(self, votes: pa.Table) -> None:
-        """Have a row group written, when the one before is."""
-        self._finish()
-        self._busy = self._hand.submit(self._write, votes)
-
-    def _finish(self) -> None:
-        """Wait for what is being written; an error while writing comes to light here."""
-        if self._busy is not None:
-            self._busy.result()
 
     def _write(self, votes: pa.Table) -> None:
         votes = votes.unify_dictionaries().combine_chunks()
