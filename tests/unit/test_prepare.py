@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from common.feedback import FACE_SHAPES, style_key
 from local.world import make_world
@@ -74,7 +73,7 @@ def test_every_vote_is_in_its_cell(tmp_path: Path) -> None:
 
 
 def test_neither_the_order_of_rows_nor_the_batches_nor_the_base_rows_order_change_a_cell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     base = small_base()
     order = np.random.default_rng(1).permutation(300)
@@ -89,9 +88,8 @@ def test_neither_the_order_of_rows_nor_the_batches_nor_the_base_rows_order_chang
     shuffled = random.Random(1).sample(VOTES, len(VOTES))
 
     expected = prepared(tmp_path, VOTES, base)
-    monkeypatch.setattr(prepare, "_BATCH", 37)
 
-    assert_equal(expected, prepared(tmp_path, VOTES, base, row_group=50))
+    assert_equal(expected, prepared(tmp_path, VOTES, base, row_group=37))
     assert_equal(expected, prepared(tmp_path, shuffled, turned, row_group=100), test_too=False)
 
 
@@ -194,10 +192,10 @@ def test_the_test_votes_are_kept_one_by_one_with_their_groups(tmp_path: Path) ->
 
 
 def test_a_group_that_spans_batches_stays_one_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
+    # Given row groups, which are read one by one
     votes = [Vote(split="test", group=f"person {i % 7}") for i in range(50)]
-    monkeypatch.setattr(prepare, "_BATCH", 11)
 
     test = prepared(tmp_path, votes, row_group=20).test
 
