@@ -80,10 +80,10 @@ def _operator(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _dry_run(rollback)
     _dry_run(_command(commands, "resume", "let runs promote again after a rollback"))
     promote = _command(commands, "promote", "put a published version into service")
-    promote.add_argument("version", metavar="VERSION")
+    promote.add_argument("version", metavar="VERSION", help="a published version")
     _dry_run(promote)
     replay = _command(commands, "replay", "retrain a run from its snapshot and compare")
-    replay.add_argument("run_id", metavar="RUN_ID")
+    replay.add_argument("run_id", metavar="RUN_ID", help="a run that trained a model")
 
 
 def _command(
@@ -93,7 +93,8 @@ def _command(
     made.add_argument("--config", metavar="FILE", help="settings file (default: settings.yaml)")
     made.add_argument("--env-file", metavar="FILE", default=".env", help="default: .env")
     made.add_argument("--json", action="store_true", help="print one JSON object")
-    made.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    made.add_argument("--log-level", default="INFO", choices=levels, help="default: INFO")
     return made
 
 

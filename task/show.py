@@ -49,7 +49,7 @@ def outcome(value: Mapping[str, Any]) -> None:
     """A run's end: state, reason, the gate's checks."""
     out = console()
     out.print(f"[bold]{value['state']}[/bold]  {escape(value['run_id'])}")
-    out.print(escape(value["reason"]))
+    out.print(escape(value["reason"]), soft_wrap=True)
     if value["verdict"]:
         table = _table("check", "answer", "value", "bound", "interval")
         for check in value["verdict"]["checks"]:
@@ -59,7 +59,7 @@ def outcome(value: Mapping[str, Any]) -> None:
             table.add_row(check["name"], answer, *figures, interval)
         out.print(table)
     if value["report"]:
-        out.print(f"report: {escape(value['report'])}")
+        out.print(f"report: {escape(value['report'])}", soft_wrap=True)
 
 
 def exported(value: Mapping[str, Any]) -> None:

@@ -52,6 +52,17 @@ def test_a_named_version_answers_without_a_registry(tall: Place) -> None:
     assert versions(tall.folder / "out.csv") == {"m-a"}
 
 
+def test_a_person_at_a_terminal_sees_how_far_it_is(learned: Place) -> None:
+    written(learned)
+    words = ("predict", "--input", "in.csv", "--output", "out.csv")
+
+    at_terminal = learned.task(*words, FORCE_COLOR="1")
+    elsewhere = learned.task(*words)
+
+    assert "predicting" in at_terminal.err
+    assert elsewhere.err == ""
+
+
 def test_a_dry_run_counts_and_writes_nothing(learned: Place) -> None:
     written(learned)
     before = learned.everything()
