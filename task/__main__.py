@@ -107,7 +107,11 @@ def _bar(title: str, total: int | None) -> AbstractContextManager[Callable[[int]
 
 def _failed(arguments: argparse.Namespace, reason: str, code: int) -> int:
     """Say why in one line and, for a machine, in the shape of a run's outcome."""
-    sys.stderr.write(f"error: {reason}\n")
+    logged = logging.getLogger().hasHandlers()  # wrong settings: not yet
+    if logged:
+        log.log(logging.ERROR if code else logging.WARNING, "%s", reason)
+    if not (logged and sys.stderr.isatty()):
+        sys.stderr.write(f"error: {reason}\n")
     if arguments.json:
         from task.outcome import Outcome
         from task.stages import dump

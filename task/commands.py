@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from common.errors import NotDoneError, UsageError
+from common.errors import AlreadyClaimedError, NotDoneError, UsageError
 from common.settings import Settings, public, require
 from task import artifact, deploy, folder, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
@@ -165,8 +165,15 @@ def deploy_run(call: Call) -> int:
         interrupt=call.interrupt,
         on_failure=lambda error: pipeline.failed(loop.store, here, error),
     )
-    with attempt:
-        deploy.conclude(loop, here, attempt)
+    try:
+        with attempt:
+            deploy.conclude(loop, here, attempt)
+    except AlreadyClaimedError as error:
+        ended = loop.registry.run(here.run_id)
+        if ended and ended.state != "failed":
+            raise
+        # Asked again after a failure, "nothing to do" would look like success.
+        raise NotDoneError(f"{error}; `python -m task run` starts another run") from error
     outcome = outcome_of(here, attempt.ended)
     call.say(asdict(outcome), show.outcome)
     return outcome.exit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,14 +11,15 @@ import pytest
 from local.table import create_sqlite
 from local.votes import change_votes, write_votes
 from local.world import World, make_world
-from tests.e2e.home import Home
+from tests.e2e.home import STARTED, Home
 
 FIRST_VOTES, LATER_VOTES, ALL_ROWS = 1_200, 400, 10_000
+NOW = timedelta(milliseconds=10)
 WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
 CHANGED = WORLD.with_changed_tastes(share=0.7, strength=6.0, seed=1)
 
 
-def vote(home: Home, world: World, votes: int, *, seed: int, since: timedelta) -> None:
+def vote(home: Home, world: World, votes: int, *, seed: int, since: timedelta = NOW) -> None:
     """People cast votes, the last one now."""
     now = datetime.now(UTC)
     with home.table() as table:
@@ -26,9 +28,19 @@ def vote(home: Home, world: World, votes: int, *, seed: int, since: timedelta) -
 
 def change_minds(home: Home, world: World = CHANGED, *, seed: int = 2) -> None:
     """New votes and changed ones on every row: the next run promotes a better model."""
-    vote(home, world, LATER_VOTES, seed=seed, since=timedelta(milliseconds=10))
+    vote(home, world, LATER_VOTES, seed=seed)
     with home.table() as table:
         change_votes(table, world, ALL_ROWS, seed=seed, at=datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    """Kill what a failed test left waiting at its point."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

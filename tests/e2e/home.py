@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[2]
 ADDRESSES = ("DATABASE_URL", "STORE_URL", "REGISTRY_URL", "SERVING_URL", "DB_PASSWORD", "DB_CA")
 PATIENCE = 60
 """Seconds after which a process is taken for hung."""
+STARTED: list[subprocess.Popen[str]] = []
+"""Every process of the test; none outlives it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ class Home:
         changes: Mapping[str, str],
         first: Callable[[], None] | None = None,
     ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=self.folder,
             env=self.environment(changes),
@@ -133,6 +135,8 @@ class Home:
             text=True,
             preexec_fn=first,
         )
+        STARTED.append(process)
+        return process
 
     def champion(self) -> tuple[Active | None, list[HistoryEntry], dict[str, str]]:
         """The active version, how it came to serve, and the digest of each of its files."""
