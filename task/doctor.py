@@ -21,6 +21,7 @@ from common.database import Database, server_address
 from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE
 from common.registry.records import utc_text
+from common.store import Store
 from task import deploy, pipeline, publish, stages
 from task.stages import Loop
 
@@ -46,7 +47,7 @@ def examine(loop: Loop) -> list[Finding]:
     """All checks, in the order a run would meet what they look at."""
     return [
         *_database(loop),
-        _try("store", lambda: _store(loop)),
+        _try("store", lambda: check_store(loop.store, f"doctor/{loop.now():%Y%m%dT%H%M%S%f}")),
         _try("registry", lambda: _registry(loop)),
         _try("active version", lambda: _active(loop)),
         _try("hold", lambda: _hold(loop)),
@@ -138,9 +139,8 @@ def _votes(loop: Loop, db: Database) -> tuple[Answer, str]:
     return "ok", f"{seen}; a run now would be skipped ({too_few})" if too_few else seen
 
 
-def _store(loop: Loop) -> tuple[Answer, str]:
+def check_store(store: Store, key: str) -> tuple[Answer, str]:
     """Write, read, try to create twice and delete an object of our own."""
-    store, key = loop.store, f"doctor/{loop.now():%Y%m%dT%H%M%S%f}"
     store.put(key, b"probe")
     try:
         if store.read(key) != b"probe":

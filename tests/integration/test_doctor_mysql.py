@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.history import MysqlHistory, analysis
-from tests.mariadb import READER_PASSWORD, Server
+from tests.mariadb import READER_PASSWORD, Server, running
 from tests.unit.place import Place
 
 
@@ -49,6 +49,15 @@ def test_without_a_ca_on_this_machine_the_connection_is_said_to_be_unverified(
 
     assert checks["encryption"]["answer"] == "ok"
     assert "verified by" not in checks["encryption"]["says"]
+
+
+def test_a_server_without_tls_is_good_enough_on_this_machine(tmp_path: Path) -> None:
+    with running(tls=False) as server:
+        server.create("hairme")
+        _, checks = examined(tmp_path, server.url("hairme"))
+
+    assert checks["encryption"]["answer"] == "ok"
+    assert checks["encryption"]["says"] == "none, and 127.0.0.1 is this machine"
 
 
 def test_a_user_who_may_do_more_than_read_is_warned_of(

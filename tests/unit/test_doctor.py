@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.registry.records import Run
+from common.store.directory import DirectoryStore
+from task.doctor import check_store
 from tests.architecture.code import ROOT
 from tests.unit.place import Place
 
@@ -78,6 +81,44 @@ def test_without_addresses_every_check_still_runs(unlearned: Place) -> None:
     assert "REGISTRY_URL must be set" in faults["registry"]
     assert "SERVING_URL must be set" in faults["serving"]
     assert checks["work folder"]["answer"] == checks["log folder"]["answer"] == "ok"
+
+
+class Forgetful(DirectoryStore):
+    """A store that keeps nothing of what it is given."""
+
+    def read(self, key: str) -> bytes:
+        return b""
+
+
+class Lax(DirectoryStore):
+    """A store in which an object can be created twice."""
+
+    def create(self, key: str, data: bytes) -> None:
+        self.put(key, data)
+
+
+class Hoarding(DirectoryStore):
+    """A store from which nothing goes away."""
+
+    def delete(self, key: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (Forgetful, "must read back as written"),
+        (Lax, "must not be created twice"),
+        (Hoarding, "must be gone once deleted"),
+    ],
+)
+def test_a_store_that_does_not_keep_its_promises_is_a_fault(
+    tmp_path: Path, kind: type[DirectoryStore], says: str
+) -> None:
+    answer, told = check_store(kind(tmp_path / "store"), "doctor/probe")
+
+    assert answer == "fault"
+    assert says in told
 
 
 def drop_table(place: Place) -> None:
