@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from common.registry.records import Run
@@ -13,7 +13,7 @@ from task.stages import EVALUATION, VERDICT
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The object that `run --json` ends with; what does not apply is None or empty."""
+    """The object that `run --json` ends with; what does not apply is None."""
 
     run_id: str | None
     state: str
@@ -24,7 +24,7 @@ class Outcome:
     metrics: Mapping[str, Any] | None = None
     counts: Mapping[str, Any] | None = None
     data_fingerprint: str | None = None
-    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+    seconds_by_stage: Mapping[str, float] | None = None
     report: str | None = None
     exit: int = 0
 
@@ -47,10 +47,10 @@ def outcome_of(folder: RunFolder, ended: Run | None = None) -> Outcome:
         previous_version=record.get("previous_version"),
         reason=record.get("reason", ""),
         verdict=_shown(verdict) if verdict else None,
-        metrics=metric_values(folder.read_if_there(EVALUATION)),
+        metrics=metric_values(folder.read_if_there(EVALUATION)) or None,
         counts=_counts(record.get("counts")),
         data_fingerprint=record.get("data_fingerprint"),
-        seconds_by_stage=record.get("seconds_by_stage", {}),
+        seconds_by_stage=record.get("seconds_by_stage"),
         report=str(report) if report.exists() else None,
         exit=record.get("exit", 0),
     )

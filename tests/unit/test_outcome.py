@@ -57,7 +57,7 @@ def test_a_run_that_only_read_votes_has_counts_and_no_verdict(here: RunFolder) -
     found = outcome_of(here)
 
     assert (found.state, found.counts, found.data_fingerprint) == ("running", COUNTS, "f")
-    assert (found.verdict, found.metrics, found.report) == (None, {}, None)
+    assert (found.verdict, found.metrics, found.report) == (None, None, None)
 
 
 def test_a_judged_run_tells_its_checks_without_the_sentences(here: RunFolder) -> None:
