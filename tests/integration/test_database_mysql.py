@@ -84,6 +84,19 @@ def test_the_clock_is_the_servers_in_utc(plain_server: Server) -> None:
         assert abs(db.clock() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_a_timestamp_is_utc_whatever_the_servers_zone(plain_server: Server) -> None:
+    # Given a column that the server shows in the session's zone, nine hours ahead by default
+    history = MysqlHistory(plain_server, "zone")
+    history.execute("ALTER TABLE analysis_history MODIFY feedback_at TIMESTAMP NULL")
+    history.store(analysis(1, "like", feedback_at="2026-03-01 09:00:00"))
+
+    with history.open() as db:
+        ((*_, feedback_at, _, _),) = db.voted_rows()
+        assert feedback_at == b"2026-03-01 00:00:00"
+        assert db.count_votes(datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)).new == 1
+        assert db.count_votes(datetime(2026, 3, 1, tzinfo=UTC)).new == 0
+
+
 def test_the_session_cannot_write(mariadb: Server) -> None:
     # Given a user who may write, and the driver's own connection, since no method would write
     history = MysqlHistory(mariadb, "readonly")
@@ -91,8 +104,10 @@ def test_the_session_cannot_write(mariadb: Server) -> None:
 
     with mariadb.open("readonly", user="root", password="") as db:
         cursor = vars(db)["_connection"].cursor()
-        with pytest.raises(pymysql.MySQLError, match="READ ONLY transaction"):
-            cursor.execute("DELETE FROM analysis_history")
+        for _ in ("in the snapshot", "after it"):
+            with pytest.raises(pymysql.MySQLError, match="READ ONLY transaction"):
+                cursor.execute("DELETE FROM analysis_history")
+            cursor.execute("COMMIT")
 
     with history.open() as db:
         assert db.count_votes(None).total == 1

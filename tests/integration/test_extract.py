@@ -244,9 +244,13 @@ def test_five_votes_a_row_are_read_where_the_table_has_five(
 
 
 def test_only_voted_rows_are_read_and_they_come_in_order(history: History, tmp_path: Path) -> None:
-    # Given ids with gaps, stored in another order, most of them without a vote
+    # Given ids with gaps, half of them without a vote, in a table that has another order
     for row_id in (900_000_000, 5, 70, 11, 1):
         history.store(analysis(row_id, None, "like", "bad"), analysis(row_id + 1))
+    history.execute("ALTER TABLE analysis_history RENAME TO stored")
+    history.execute(
+        "CREATE VIEW analysis_history AS SELECT * FROM stored ORDER BY id DESC LIMIT 99"
+    )
 
     snapshot = read(history, tmp_path / "votes.parquet")
 

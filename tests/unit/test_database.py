@@ -98,6 +98,12 @@ def test_a_file_is_opened_and_never_created(tmp_path: Path) -> None:
     assert not absent.exists()
 
 
+def test_a_file_cannot_be_written(sqlite_history: SqliteHistory) -> None:
+    # By the driver's own connection, since no method would write
+    with sqlite_history.open() as db, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        vars(db)["_connection"].execute("DELETE FROM analysis_history")
+
+
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "letter.txt"
     file.write_text("Dear reader, " * 200)
