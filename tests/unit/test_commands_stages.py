@@ -273,3 +273,16 @@ def base_csv(place: Place) -> Path:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_each_stage_shows_a_person_what_came_of_it(unlearned: Place) -> None:
+    shown = [unlearned.task(stage, "--run", "m-b") for stage in STAGES]
+
+    assert [answer.exit for answer in shown] == [0] * len(STAGES)
+    exported, prepared, trained, judged, deployed = (answer.out for answer in shown)
+    assert "class_balance" in exported
+    assert "real_user_data_latest.csv" in exported
+    assert "train_data.csv" in prepared
+    assert "chosen: hierarchical" in trained
+    assert "self_test" in judged
+    assert "promoted  m-b" in deployed
