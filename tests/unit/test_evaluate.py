@@ -150,7 +150,7 @@ def test_the_same_table_twice_differs_nowhere() -> None:
 def test_a_champion_with_other_names_is_asked_by_name() -> None:
     # Given a champion that learned half of the styles, in another order, and styles of its own
     theirs = vocabulary("s1", "zzz", "s0", "aaa")
-    champion = by_style(theirs, {"s0": 0.8, "s1": 0.3}, other=0.9)
+    champion = by_style(theirs, {"s0": 0.8, "s1": 0.3, "": 0.9}, other=0.1)
     prepared = unseen(KNOWN, [KNOWN.style("s0"), KNOWN.style("s1"), KNOWN.style("s5")], [True] * 3)
 
     found = evaluate(prepared, KNOWING, champion)
