@@ -124,6 +124,8 @@ def _start(folder: Path, port: int, log: Path, options: Sequence[str]) -> subpro
         "--no-defaults",
         f"--datadir={folder / 'data'}",
         f"--socket={folder / 's'}",
+        # Its own: a server that starts removes all servers' temporary tables in its tmpdir.
+        f"--tmpdir={folder}",
         f"--pid-file={folder / 'pid'}",
         f"--bind-address={HOST}",
         f"--port={port}",
