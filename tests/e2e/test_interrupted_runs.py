@@ -78,6 +78,7 @@ def test_a_killed_run_is_closed_by_the_next_one_which_promotes(ready: Home, stag
     assert ready.champion() == before
     killed = ready.last_run()
     assert killed.state == "running"
+    assert killed.run_id not in ready.published()
 
     # And once the lease has expired, the next run closes it and does the work
     until(ready.lease_is_free)
