@@ -90,21 +90,32 @@ class Attempt:
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Attempt:
-        """Take the lease. Raises LeaseHeldError or AlreadyClaimedError; then nothing changed."""
-        task = f"{socket.gethostname()}-{os.getpid()}"
-        with self.interrupt.shield():
-            self.registry.launch(
-                self.run, owner=task, lease_seconds=self.lease_seconds, now=self.now()
-            )
-            self.lease: Lease = self.registry.claim(
-                self.run_id, task=task, lease_seconds=self.lease_seconds, now=self.now()
-            )
-            self.run = self.registry.run(self.run_id) or self.run
-            self._heart.start()
+        """Take the lease. Raises LeaseHeldError or AlreadyClaimedError; then nothing changed.
+
+        Interruptions are held back until the first `check` in the `with`: one that came between
+        here and there would leave the run open.
+        """
+        self.interrupt.shielded = True
+        try:
+            self._take()
+        except RetrainError:
+            self.interrupt.shielded = False
+            raise
         return self
+
+    def _take(self) -> None:
+        task = f"{socket.gethostname()}-{os.getpid()}"
+        seconds = self.lease_seconds
+        self.registry.launch(self.run, owner=task, lease_seconds=seconds, now=self.now())
+        self.lease: Lease = self.registry.claim(
+            self.run_id, task=task, lease_seconds=seconds, now=self.now()
+        )
+        self.run = self.registry.run(self.run_id) or self.run
+        self._heart.start()
 
     def check(self) -> None:
         """Raise if the run was told to stop, or no longer owns its lease."""
+        self.interrupt.shielded = False
         self.interrupt.check()
         if self._lost is not None:
             raise self._lost
