@@ -68,7 +68,8 @@ def paired_f1(table: Ints, *, seed: int, draws: int = DRAWS, smooth: bool = True
     distinct, times = _merge(table)
     here = distinct.T @ times
     random = np.random.default_rng(seed)
-    block = max(1, _BLOCK // max(len(times), 1))
+    widest = max(len(times), int(times[times <= _RARE].sum()), 1)
+    block = max(1, _BLOCK // widest)
     sizes = [min(block, draws - start) for start in range(0, draws, block)]
     counts = np.concatenate([_draw(random, distinct, times, size, smooth) for size in sizes])
     return Draws(

@@ -178,3 +178,28 @@ def test_progress_is_told_after_each_epoch() -> None:
     embedding.train(SIZES, noisy(0), noisy(1), options(max_epochs=4), progress=seen.append)
 
     assert seen == [1, 2, 3, 4]
+
+
+def test_the_optimiser_moves_as_pytorchs_own_adam_on_its_own_plateau() -> None:
+    # Given the same gradients and losses, among them plateaus, for both
+    ours = [torch.nn.Parameter(torch.ones(3, 2)), torch.nn.Parameter(torch.zeros(4))]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    optimiser = embedding._Adam(list(ours), 0.01)
+    reference = torch.optim.Adam(theirs, lr=0.01)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(reference, factor=0.5, patience=3)
+    random = torch.Generator().manual_seed(1)
+    losses = [1.0, 0.9, *[0.9] * 6, 0.89, 0.88999, *[0.95] * 9, 0.5]
+
+    for loss in losses:
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape, generator=random)
+            other.grad = one.grad.clone()
+        optimiser.step()
+        optimiser.after_epoch(loss)
+        reference.step()
+        plateau.step(loss)
+
+        assert optimiser.rate == reference.param_groups[0]["lr"]
+        for one, other in zip(ours, theirs, strict=True):
+            assert torch.allclose(one, other, rtol=1e-6, atol=1e-7)
+    assert optimiser.rate < 0.01
