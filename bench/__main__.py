@@ -71,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the promises.")
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help="default: all; see --list")
+    parser.add_argument(
+        "figures", nargs="*", type=_known, metavar="FIGURE", help="default: all; see --list"
+    )
     parser.add_argument("--list", action="store_true", help="name the figures")
     parser.add_argument("--full", action="store_true", help="at the sizes the promises name")
     parser.add_argument("--rounds", type=_positive, help="rounds, seeds of each world or votes")
@@ -86,9 +88,13 @@ def _positive(text: str) -> int:
     return value
 
 
-def _figure(name: str) -> Figure:
+def _known(name: str) -> str:
     if name not in MODULES:
-        raise SystemExit(f"a figure must be one of {', '.join(MODULES)}, got {name}: see --list")
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(MODULES)}, got {name}")
+    return name
+
+
+def _figure(name: str) -> Figure:
     found: Figure = import_module(MODULES[name]).FIGURE
     return found
 

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,10 @@ MB = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a call took: wall and CPU seconds, megabytes before and at the peak, its result."""
+    """What a call took: wall and CPU seconds, megabytes before and at the peak, its result.
+
+    The result is a JSON object; its `seconds`, if any, replace those of the whole call.
+    """
 
     seconds: float
     cpu: float
@@ -43,6 +47,16 @@ def measure(module: str, function: str, **arguments: Any) -> Measured:
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, env=os.environ
     )
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def flat(entry: Mapping[str, Measured]) -> dict[str, Any]:
+    """One round's values by "arm name", results included."""
+    return {
+        f"{arm} {name}": value
+        for arm, found in entry.items()
+        for name, value in {**vars(found), **found.result}.items()
+        if name != "result"
+    }
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from bench.child import Measured, measure
+from bench.child import Measured, flat, measure
 from bench.figure import Arm, Figure, Outcome, Round, Size, Target, alternated, middle, ratio
 from bench.server import USER, fill, server
 from common.database import connect
@@ -44,7 +44,7 @@ def run(size: Size) -> Outcome:
         timed = alternated(arms, size.times(3, 5))
         small = _ours(started, SMALL)
         large = _ours(started, LARGE) if size.full else timed[-1][OURS]
-    rounds = [_round(entry) for entry in timed]
+    rounds = [flat(entry) for entry in timed]
     return Outcome(
         arms=ARMS,
         columns=("", OURS, NAIVE),
@@ -108,15 +108,6 @@ def _naive(started: Server, analyses: int) -> Measured:
         user=USER,
         database=_database(analyses),
     )
-
-
-def _round(entry: dict[str, Measured]) -> Round:
-    return {
-        f"{arm} {name}": value
-        for arm, found in entry.items()
-        for name, value in {**vars(found), **found.result}.items()
-        if name != "result"
-    }
 
 
 def _line(name: str, rounds: list[Round], value: str, form: str) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def _worlds(styles: int, seed: int) -> list[tuple[str, World]]:
 
 
 def _speed(size: Size) -> list[Round]:
-    data = _coded(make_world("random", styles=STYLES, seed=1), VOTES)
+    data = coded(VOTES, STYLES)
     from bench.rows_network import Trainer, rows
 
     some = VOTES if size.full else LOADER_VOTES
@@ -129,7 +129,9 @@ def _speed(size: Size) -> list[Round]:
     return [{"votes": VOTES, **entry, LOADER: entry[LOADER] * VOTES / some} for entry in found]
 
 
-def _coded(world: World, count: int) -> Coded:
+def coded(count: int, styles: int) -> Coded:
+    """Votes of one world as codes."""
+    world = make_world("random", styles=styles, seed=1)
     votes, levels = world.sample(count, seed=1), levels_of(world)
     face, tone, style = places(world, levels)
     codes = face[votes.face], tone[votes.tone], style[votes.style]

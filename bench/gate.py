@@ -54,6 +54,9 @@ class Contest:
         return f1[1] - f1[0]
 
 
+Maker = Callable[[int, int], Contest]
+"""Votes and seed → a contest."""
+
 ARMS = (
     Arm(
         name="twins, near the truth",
@@ -181,9 +184,7 @@ def _table(contest: Contest, p: Floats, version: str) -> ScoreTable:
     )
 
 
-def _line(
-    arm: Arm, make: Callable[[int, int], Contest], votes: int, seeds: int
-) -> Iterator[dict[str, Any]]:
+def _line(arm: Arm, make: Maker, votes: int, seeds: int) -> Iterator[dict[str, Any]]:
     for seed in range(seeds):
         contest = make(votes, seed)
         decided = verdict(contest, seed)
@@ -202,7 +203,7 @@ def _line(
 def run(size: Size) -> Outcome:
     """Every arm at its numbers of votes; a round is one seed."""
     seeds = size.times(60, 1_000)
-    plans: list[tuple[Arm, Callable[[int, int], Contest], int]] = [
+    plans: list[tuple[Arm, Maker, int]] = [
         *((ARMS[0], near_twins, votes) for votes in VOTES),
         *((ARMS[1], trained_twins, votes) for votes in VOTES),
         (ARMS[2], two_histories, VOTES[-1]),

@@ -16,12 +16,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from bench.child import Measured, measure
+from bench.child import Measured, flat, measure
 from bench.figure import (
     Arm,
     Figure,
     Outcome,
-    Round,
     Size,
     Target,
     alternated,
@@ -68,7 +67,7 @@ def run(size: Size) -> Outcome:
             change_votes(connection, votes_world(), changed, seed=2, at=at)
         arms = {arm.name: partial(_arm, started, arm.name, base) for arm in ARMS}
         measured = alternated(arms, size.times(3, 5))
-    rounds = [_round(entry) for entry in measured]
+    rounds = [flat(entry) for entry in measured]
     same = {entry[name].result["fingerprint"] for entry in measured for name in (ALL, CHANGED)}
     return Outcome(
         arms=ARMS,
@@ -162,14 +161,6 @@ def _arm(started: Server, name: str, base: BaseSnapshot) -> Measured:
         return measure("bench.increment", "read", url=url, since=since_or_none)
     path = str(base.path) if name == CHANGED else None
     return measure("bench.increment", "whole", url=url, base=path, since=since, source=base.source)
-
-
-def _round(entry: dict[str, Measured]) -> Round:
-    return {
-        f"{arm} {name}": value
-        for arm, found in entry.items()
-        for name, value in found.result.items()
-    }
 
 
 FIGURE = Figure(name="6", title="an increment of 1 % against a full read", run=run)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.worlds import Quality, levels_of, places, prepared, quality, split_of
+from bench.worlds import Quality, places, prepared, quality, split_of
 from local.world import Kind, Votes, World, make_world
 from task.models.hierarchical import sigmoid
 from task.prepare import TRAIN, VALIDATION, Prepared
 
 if TYPE_CHECKING:
-    import torch
+    from bench.rows_network import Rows
 
 Floats = NDArray[np.float64]
 THRESHOLD = 0.5
@@ -61,26 +61,32 @@ def sample(kind: Kind, seed: int, *, votes: int, styles: int) -> Sample:
     )
 
 
-def row_trained(found: Sample) -> RowTrained:
-    """Train the network on the rows of a sample."""
-    from bench.rows_network import fit, rows
+def row_data(found: Sample) -> tuple[Rows, Rows]:
+    """The train and the validation votes of a sample as the network's rows."""
+    import torch
 
-    levels = levels_of(found.world)
-    face, tone, style = places(found.world, levels)
+    from bench.rows_network import rows
+
+    face, tone, style = places(found.world, found.prepared.levels)
     votes = found.votes
     data = rows((face[votes.face], tone[votes.tone], style[votes.style]), votes.like, votes.score)
-    train, held = (data.part(_index(found.split == part)) for part in (TRAIN, VALIDATION))
-    fitted = fit(levels.sizes, train, held, seed=found.seed)
-    logit = fitted.logit[np.ix_(face, tone, style)]
+    train, held = (
+        data.part(torch.from_numpy(np.flatnonzero(found.split == part)))
+        for part in (TRAIN, VALIDATION)
+    )
+    return train, held
+
+
+def row_trained(found: Sample) -> RowTrained:
+    """Train the network on the rows of a sample."""
+    from bench.rows_network import fit
+
+    levels = found.prepared.levels
+    fitted = fit(levels.sizes, *row_data(found), seed=found.seed)
+    logit = fitted.logit[np.ix_(*places(found.world, levels))]
     return RowTrained(
         plain=quality(found.world, sigmoid(logit), THRESHOLD),
         corrected=quality(found.world, sigmoid(logit - fitted.correction), THRESHOLD),
         seconds=fitted.seconds,
         epochs=fitted.epochs,
     )
-
-
-def _index(mask: NDArray[np.bool_]) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(np.flatnonzero(mask))
