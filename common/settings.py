@@ -106,6 +106,12 @@ class Settings:
     )
     max_unknown_share: float = _share(0.90, "data", "more unknown values than this are warned of")
     max_duplicate_share: float = _share(0.50, "data", "more duplicates than this are warned of")
+    max_missing_share: float = _share(
+        0.50, "data", "more votes without score or time than this are warned of"
+    )
+    max_group_share: float = _share(
+        0.50, "data", "one person or photo with more of the new votes than this is warned of"
+    )
     max_stale_days: int = _count(
         60,
         "data",

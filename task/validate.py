@@ -16,8 +16,6 @@ from common.settings import Settings
 from task.snapshot import SCHEMA, Snapshot
 
 ENOUGH = 30  # cells or votes, from which on a share says something
-MAX_MISSING_SHARE = 0.5  # of votes without score or without feedback_at
-MAX_BUSIEST_SHARE = 0.5  # of new votes from one person or photo
 
 Answer = Literal["ok", "warn", "stop"]
 
@@ -95,7 +93,7 @@ def _ranges(snapshot: Snapshot) -> Finding:
 def _rejected(snapshot: Snapshot, bound: float) -> Finding:
     cells, rejected = snapshot.checked, snapshot.checked_rejected
     share = rejected / cells if cells else 0.0
-    says = f"{rejected} of {cells} cells are no votes"
+    says = f"{rejected:,} of {cells:,} cells are no votes"
     if cells < ENOUGH:
         says += f", too few to judge (from {ENOUGH} on)"
     stop = cells >= ENOUGH and share > bound
@@ -107,7 +105,7 @@ def _rejected(snapshot: Snapshot, bound: float) -> Finding:
 def _class_balance(snapshot: Snapshot, bound: float) -> Finding:
     votes, likes = snapshot.new_votes, snapshot.new_likes
     share = min(likes, votes - likes) / votes if votes else 0.0
-    says = f"{likes} of {votes} new votes are likes"
+    says = f"{likes:,} of {votes:,} new votes are likes"
     if votes < ENOUGH:
         says += f", too few to judge (from {ENOUGH} on)"
     stop = votes >= ENOUGH and share < bound
@@ -119,14 +117,15 @@ def _class_balance(snapshot: Snapshot, bound: float) -> Finding:
 def _shares(snapshot: Snapshot, settings: Settings) -> Iterable[Finding]:
     """What deserves a look when too many votes have it."""
     votes = snapshot.votes
+    missing = settings.max_missing_share
     of_votes = (
-        ("missing_score_share", snapshot.missing_scores, MAX_MISSING_SHARE, "have no score"),
-        ("missing_time_share", snapshot.missing_times, MAX_MISSING_SHARE, "have no time"),
+        ("missing_score_share", snapshot.missing_scores, missing, "have no score"),
+        ("missing_time_share", snapshot.missing_times, missing, "have no time"),
         ("unknown_face_share", snapshot.unknown_faces, settings.max_unknown_share, "have no face"),
     )
     for name, count, bound, what in of_votes:
         yield _share(
-            name, count / votes if votes else 0.0, bound, f"{count} of {votes} votes {what}"
+            name, count / votes if votes else 0.0, bound, f"{count:,} of {votes:,} votes {what}"
         )
     duplicate = snapshot.duplicate_share
     yield _share(
@@ -139,8 +138,8 @@ def _shares(snapshot: Snapshot, settings: Settings) -> Iterable[Finding]:
     yield _share(
         "outliers",
         busiest,
-        MAX_BUSIEST_SHARE,
-        f"{busiest:.1%} of {snapshot.new_votes} new votes come from one person or photo",
+        settings.max_group_share,
+        f"{busiest:.1%} of {snapshot.new_votes:,} new votes come from one person or photo",
     )
 
 
