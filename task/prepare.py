@@ -29,6 +29,7 @@ from common.feedback import FACE_SHAPES, display_name, style_key
 from task import features
 from task.base import BaseRows
 from task.features import TONES, Vocabulary
+from task.tally import group_numbers
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -78,7 +79,7 @@ class Cells:
 class TestVotes:
     """The N real test votes one by one: codes, vote, group and time, each (N,).
 
-    `group` numbers the groups from 0 in order of appearance; `score` is NaN where missing;
+    `group` numbers the groups from 0 in the order of their hashes; `score` is NaN where missing;
     `feedback_at` is in microseconds since 1970 UTC, or NO_TIME.
     """
 
@@ -183,11 +184,13 @@ class _Tally:
         self._add(_address(split, face, tone, style), like, score)
         mask = split == TEST
         return {
-            "group": batch.column("group").filter(pa.array(mask)),
+            "group": group_numbers(
+                pa.chunked_array([batch.column("group").filter(pa.array(mask))])
+            ),
             "feedback_at": _microseconds(batch.column("feedback_at"))[mask],
-            "face": face[mask],
-            "tone": tone[mask],
-            "style": style[mask],
+            "face": face[mask].astype(np.int8),
+            "tone": tone[mask].astype(np.int8),
+            "style": style[mask].astype(np.int32),
             "like": like[mask],
             "score": score[mask],
         }
@@ -314,14 +317,10 @@ def _test_votes(parts: list[dict[str, Any]], order: Codes) -> TestVotes:
             score=no_times.astype(np.float64),
             feedback_at=no_times,
         )
-    joined = {
-        name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "group"
-    }
-    groups = pa.chunked_array([part["group"] for part in parts]).dictionary_encode()
-    # All chunks share one dictionary; they stay apart, since joined texts may exceed 2 GB.
-    chunks = [chunk.indices.to_numpy() for chunk in groups.chunks]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    _, number = np.unique(joined["group"], return_inverse=True)
     return TestVotes(
-        group=np.concatenate([np.zeros(0, dtype=np.int32), *chunks]),
+        group=number.astype(np.int32),
         face=_face_order()[joined["face"]],
         tone=joined["tone"].astype(np.int32),
         style=order[joined["style"]].astype(np.int32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -69,7 +70,7 @@ def _row(number: int, vote: Vote) -> dict[str, Any]:
     return {
         "analysis_id": number,
         "style_index": 1,
-        "group": vote.group,
+        "group": hashlib.sha256(vote.group.encode()).hexdigest(),
         "split": vote.split,
         "face_shape": vote.face,
         "skin_tone": vote.tone,

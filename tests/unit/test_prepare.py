@@ -181,7 +181,9 @@ def test_the_test_votes_are_kept_one_by_one_with_their_groups(tmp_path: Path) ->
     got = prepared(tmp_path, votes)
 
     test, levels = got.test, got.levels
-    assert test.group.tolist() == [0, 1, 0]
+    first, second, third = test.group.tolist()
+    assert first == third != second
+    assert {first, second} == {0, 1}
     assert test.like.tolist() == [False, True, True]
     assert test.feedback_at.tolist() == [5_000_000, NO_TIME, 7_000_000]
     assert [levels.styles[code] for code in test.style] == ["a", "댄디컷", "b"]
@@ -199,7 +201,9 @@ def test_a_group_that_spans_batches_stays_one_group(
 
     test = prepared(tmp_path, votes, row_group=20).test
 
-    assert test.group.tolist() == [i % 7 for i in range(50)]
+    first = test.group[:7].tolist()
+    assert sorted(first) == list(range(7))
+    assert test.group.tolist() == [first[i % 7] for i in range(50)]
 
 
 def test_a_snapshot_without_votes_has_no_cells(tmp_path: Path) -> None:
