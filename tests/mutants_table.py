@@ -236,9 +236,7 @@ MUTANTS = (
         file="task/artifact.py",
         old="if found != digest:",
         new='if found == "no such file":',
-        tests=(
-            "tests/e2e/test_damaged_champion.py::test_a_truncated_champion_fails_the_run_and_mended_the_next_one_promotes",
-        ),
+        tests=("tests/e2e/test_damaged_champion.py::test_a_truncated_champion_fails_the_run",),
     ),
     Mutant(
         name="manifest-before-the-files",
@@ -247,7 +245,7 @@ MUTANTS = (
         old="    for name in artifact.digests(folder):",
         new="    store.create(key, manifest)\n    for name in artifact.digests(folder):",
         tests=(
-            "tests/e2e/test_interrupted_runs.py::test_a_killed_run_is_closed_by_the_next_one_which_promotes[publish]",
+            "tests/e2e/test_interrupted_runs.py::test_a_run_stopped_in_any_stage_leaves_the_champion_and_the_next_one_promotes[publish]",
         ),
     ),
     Mutant(
@@ -293,7 +291,7 @@ MUTANTS = (
         old="items.put_run(rules.dead_run(before, lease, taker=run.run_id, now=now))",
         new="rules.dead_run(before, lease, taker=run.run_id, now=now)",
         tests=(
-            "tests/e2e/test_interrupted_runs.py::test_a_killed_run_is_closed_by_the_next_one_which_promotes[count]",
+            "tests/e2e/test_interrupted_runs.py::test_a_run_stopped_in_any_stage_leaves_the_champion_and_the_next_one_promotes[count]",
         ),
     ),
     Mutant(
@@ -341,7 +339,7 @@ MUTANTS = (
         old="except (OSError, SafetensorError) as error:",
         new="except UnicodeError as error:",
         tests=(
-            "tests/e2e/test_full_disk.py::test_a_full_disk_fails_the_run_and_with_room_the_next_one_promotes[train]",
+            "tests/e2e/test_full_disk.py::test_a_full_disk_fails_the_run_and_says_what_to_do[train]",
         ),
     ),
     Mutant(

@@ -38,9 +38,7 @@ def on_full_disk(home: Home, point: Mapping[str, str], *options: str) -> Done:
 
 
 @pytest.mark.parametrize("writing", FULL_FROM)
-def test_a_full_disk_fails_the_run_and_with_room_the_next_one_promotes(
-    ready: Home, writing: str
-) -> None:
+def test_a_full_disk_fails_the_run_and_says_what_to_do(ready: Home, writing: str) -> None:
     # Given a run whose disk fills up
     base = ready.folder / "given.csv"
     write_csv(base, generate(200, 0))
@@ -55,8 +53,13 @@ def test_a_full_disk_fails_the_run_and_with_room_the_next_one_promotes(
     record = ready.last_run()
     assert (record.state, record.exit, record.reason) == ("failed", 1, done.result["reason"])
 
-    # And with room on the disk the next run does the work
+
+def test_with_room_on_the_disk_the_next_run_does_the_work(ready: Home) -> None:
+    for writing in ("export", "publish, the manifest"):
+        assert on_full_disk(ready, FULL_FROM[writing]).exit == 1
+
     assert ready.run().state == "promoted"
+    assert ready.free()
 
 
 def test_a_disk_that_fills_up_after_the_promotion_does_not_undo_it(ready: Home) -> None:

@@ -41,6 +41,9 @@ def test_no_file_log_or_output_of_a_run_holds_a_user_or_a_photo(home: Home) -> N
         assert str(home.votes) in home.traces(secret, done)  # the search does find it
         assert left_behind(home, done, secret) == []
         assert left_behind(home, by_hand, secret) == []
+    log = (home.folder / "logs" / f"{done.result['run_id']}.jsonl").read_text("utf-8")
+    stages = re.findall(r"(\w+) took", log)
+    assert stages == ["export", "prepare", "train", "evaluate", "publish"]
 
 
 @pytest.mark.parametrize(
@@ -72,15 +75,6 @@ def test_a_crash_of_ours_logs_its_traceback_without_the_password(home: Home) -> 
 
     assert done.exit == 1
     assert home.traces(PASSWORD, done) == []
-
-
-def test_a_log_tells_what_happened(home: Home) -> None:
-    done = home.run()
-
-    (log,) = (home.folder / "logs").glob("*.jsonl")
-    assert done.result["run_id"] in log.name
-    stages = re.findall(r"(\w+) took", log.read_text("utf-8"))
-    assert stages == ["export", "prepare", "train", "evaluate", "publish"]
 
 
 def test_a_failed_run_says_so_in_its_log(home: Home) -> None:

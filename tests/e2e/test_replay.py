@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.conftest import WORLD, vote
-from tests.e2e.home import Done, Home, clear, finished
+from tests.e2e.home import Done, Home, clear
 
 
 def agrees(done: Done) -> None:
@@ -66,12 +66,3 @@ def test_a_run_that_trained_nothing_cannot_be_replayed(trained: Home) -> None:
     assert skipped.state == "skipped"
 
     clear(trained.task("replay", skipped.result["run_id"]), 1, skipped.result["run_id"])
-
-
-def test_after_an_outage_in_mid_run_what_was_stored_is_replayed(ready: Home) -> None:
-    # Given a run that failed while it published, after its votes were stored
-    run = ready.paused({"path": "/store/models/", "function": "create", "fill": str(ready.folder)})
-    failed = finished(run.process)
-    assert failed.state == "failed", failed
-
-    agrees(ready.task("replay", failed.result["run_id"]))
