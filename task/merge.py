@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import StoreError
-from task.snapshot import ROW_GROUP, SCHEMA
+from task.snapshot import SCHEMA
 
 Ids = npt.NDArray[np.int64]
 
@@ -55,8 +55,8 @@ def _batches(base: Path) -> Iterator[pa.Table]:
                     f"the snapshot {base} must have the columns of this program's snapshots and "
                     "has others: read everything again with --full"
                 )
-            for batch in file.iter_batches(ROW_GROUP):
-                yield pa.Table.from_batches([batch])
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number)
     except (OSError, pa.ArrowInvalid) as exc:
         raise StoreError(
             f"the snapshot {base} cannot be read ({exc}): read everything again with --full"
