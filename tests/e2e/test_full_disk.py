@@ -73,6 +73,18 @@ def test_a_disk_that_fills_up_after_the_promotion_does_not_undo_it(ready: Home) 
     assert ready.free()
 
 
+def test_a_registry_without_room_for_the_promotion_promotes_nothing(ready: Home) -> None:
+    before = ready.champion()
+    promotion = {"event": "sqlite3.connect", "path": "registry.sqlite", "function": "promote"}
+
+    done = on_full_disk(ready, promotion)
+
+    clear(done, 1, "registry", "disk")
+    assert ready.champion() == before
+    assert ready.last_run().state == "failed"
+    assert ready.free()
+
+
 def test_a_disk_that_is_full_everywhere_fails_the_run(ready: Home) -> None:
     before = ready.champion()
 
