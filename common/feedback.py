@@ -64,8 +64,9 @@ def skin_tone(personal_color: str | None) -> str:
 
 def style_key(name: str) -> str:
     """What makes two names the same style: NFC, casefolded, no white space; brackets kept."""
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    return "".join(folded.split())
+    folded = unicodedata.normalize("NFC", name).casefold()
+    # Letters that a space kept apart may compose once it is gone: the key of a key is itself.
+    return unicodedata.normalize("NFC", "".join(folded.split()))
 
 
 @lru_cache(CACHED_NAMES)

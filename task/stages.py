@@ -192,24 +192,20 @@ def train_options(settings: Settings) -> train.Options:
 
 
 def write_model(folder: RunFolder, trained: train.Trained) -> None:
-    """Write the model that ships into the run's folder."""
+    """Write the model that ships into the run's folder, its table made from what is written."""
     chosen, record = trained.chosen, folder.record()
-    artifact.write(
-        folder.model,
-        weights=chosen.weights,
-        metadata={
-            "version": folder.run_id,
-            "kind": chosen.name,
-            "cutoff": record["cutoff"],
-            "data_fingerprint": record["data_fingerprint"],
-            "vocabulary": trained.vocabulary.as_dict(),
-            "threshold": trained.threshold,
-            "calibration": dict(trained.calibration),
-            "class_weights": list(chosen.class_weights),
-        },
-        score=chosen.score,
-        like=trained.like,
-    )
+    metadata = {
+        "version": folder.run_id,
+        "kind": chosen.name,
+        "cutoff": record["cutoff"],
+        "data_fingerprint": record["data_fingerprint"],
+        "vocabulary": trained.vocabulary.as_dict(),
+        "threshold": trained.threshold,
+        "calibration": dict(trained.calibration),
+        "class_weights": list(chosen.class_weights),
+    }
+    like, score = train.rebuild(metadata, chosen.weights, trained.vocabulary.sizes)
+    artifact.write(folder.model, weights=chosen.weights, metadata=metadata, score=score, like=like)
 
 
 def evaluate_model(loop: Loop, folder: RunFolder) -> None:

@@ -97,13 +97,15 @@ def train(
     best = min(range(len(found)), key=lambda i: _rank(lines[i]))
     chosen = found[best]
     like, threshold, calibration = _calibrated(chosen, validation, enough)
+    # What the hierarchical fit learned about the data is worth telling whichever ships.
+    head = next((candidate.head for candidate in found if candidate.head), None)
     account = {
         "chosen": chosen.name,
         "reason": _reason(options.candidates, enough, validation.votes),
         "candidates": lines,
         "curve": [line for candidate in found for line in candidate.curve],
-        "variances": _variances(chosen),
-        "base": _base(cells, validation, chosen, vocabulary.sizes, options),
+        "variances": _variances(head),
+        "base": _base(cells, validation, chosen, head, vocabulary.sizes, options),
         "calibration": calibration,
         "threshold": threshold,
         "class_weights": list(chosen.class_weights),
@@ -296,7 +298,12 @@ def _calibrated(
 
 
 def _base(
-    cells: Cells, validation: Cells, chosen: Candidate, sizes: Sizes, options: Options
+    cells: Cells,
+    validation: Cells,
+    chosen: Candidate,
+    head: Head | None,
+    sizes: Sizes,
+    options: Options,
 ) -> dict[str, Any]:
     """How far the base data are believed, and validation with and without them."""
     found: dict[str, Any] = {
@@ -304,14 +311,14 @@ def _base(
         "trust": None,
         "trust_low": None,
         "trust_high": None,
-        "validation_log_loss_with": _loss(chosen.logit, validation),
+        "validation_log_loss_with": _loss(head.table(sizes) if head else chosen.logit, validation),
         "validation_log_loss_without": None,
         "validation_votes": validation.votes,
     }
     real = like_counts(cells.of(REAL, TRAIN), loss_weight(REAL, options.real_data_weight))
-    if chosen.head is None or chosen.head.real is None or chosen.head.base is None or not real:
+    if head is None or head.real is None or head.base is None or not real:
         return found
-    effects = chosen.head.real
+    effects = head.real
     alone = hierarchical.fit_head(None, real, sizes).table(sizes)
     half = 1.645 * effects.trust_deviation
     return found | {
@@ -322,8 +329,7 @@ def _base(
     }
 
 
-def _variances(chosen: Candidate) -> dict[str, float]:
-    head = chosen.head
+def _variances(head: Head | None) -> dict[str, float]:
     effects = (head.real or head.base) if head else None
     return dict(effects.variances) if effects else {}
 
