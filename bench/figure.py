@@ -179,7 +179,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         console.print(line, style=colour, highlight=False)
     console.print(
         f"  {found['date']}, commit {found['commit']}, {found['cpu']}, one thread; "
-        f"{len(found['rounds'])} rounds in {found['seconds']} s",
+        f"{found['seconds']} s in all; every round's values in .bench/{found['figure']}.json",
         style="dim",
         highlight=False,
     )

@@ -154,7 +154,10 @@ def duckdb(path: str) -> dict[str, int]:
 def write_snapshot(path: Path, count: int) -> Path:
     """A snapshot file with so many votes, as `task.extract` would leave it."""
     world = make_world("rules", styles=STYLES, seed=1)
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd", compression_level=1) as writer:
+    words = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
+    with pq.ParquetWriter(
+        path, SCHEMA, compression="zstd", compression_level=1, use_dictionary=words
+    ) as writer:
         for start in range(0, count, CHUNK):
             votes = world.sample(min(CHUNK, count - start), seed=start)
             writer.write_table(_table(world, votes, start), row_group_size=ROW_GROUP)
