@@ -107,9 +107,12 @@ class Home:
         words = ["task", "run", "--candidates", "hierarchical", *options, "--json"]
         return finished(self._popen(words, changes))
 
-    def started(self, first: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    def started(
+        self, first: Callable[[], None] | None = None, **changes: str
+    ) -> subprocess.Popen[str]:
         """A run that goes on by itself; `first` is what the new process does before."""
-        return self._popen(["task", "run", "--candidates", "hierarchical", "--json"], {}, first)
+        words = ["task", "run", "--candidates", "hierarchical", "--json"]
+        return self._popen(words, changes, first)
 
     def paused(self, point: Mapping[str, str], *options: str, **changes: str) -> Paused:
         """A run that stops at a point (see paused.py) until it is told to go on."""

@@ -98,7 +98,7 @@ def test_a_promotion_that_is_told_to_stop_is_carried_out_whole(ready: Home) -> N
 
 def test_a_promotion_that_is_killed_never_happened(ready: Home) -> None:
     before = ready.champion()
-    run = ready.paused(IN_PROMOTION, RETRAIN_LEASE_SECONDS="2")
+    run = ready.paused(IN_PROMOTION, RETRAIN_LEASE_SECONDS="3")
     run.wait()
     run.signal(SIGKILL)
     run.end()
@@ -142,7 +142,7 @@ def test_a_run_told_to_stop_after_its_promotion_has_promoted(ready: Home) -> Non
 
 
 def test_a_run_killed_after_its_promotion_has_promoted(ready: Home) -> None:
-    run = ready.paused(AFTER_PROMOTION, RETRAIN_LEASE_SECONDS="2")
+    run = ready.paused(AFTER_PROMOTION, RETRAIN_LEASE_SECONDS="3")
     run.wait()
     run.signal(SIGKILL)
     run.end()
