@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from bench.worlds import Quality, places, prepared, quality, split_of
 from local.world import Kind, Votes, World, make_world
+from task import calibrate
 from task.models.hierarchical import sigmoid
-from task.prepare import TRAIN, VALIDATION, Prepared
+from task.prepare import REAL, TRAIN, VALIDATION, Cells, Prepared
 
 if TYPE_CHECKING:
     from bench.rows_network import Rows
@@ -38,10 +39,15 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class RowTrained:
-    """The row-trained network's quality: as it comes, and corrected for the class weights."""
+    """The row-trained network's quality in three forms of its answers.
+
+    As they come, corrected for the class weights, and then also recalibrated with a threshold,
+    both from validation as the shipped model's are.
+    """
 
     plain: Quality
     corrected: Quality
+    calibrated: Quality
     seconds: float
     epochs: int
 
@@ -83,10 +89,20 @@ def row_trained(found: Sample) -> RowTrained:
 
     levels = found.prepared.levels
     fitted = fit(levels.sizes, *row_data(found), seed=found.seed)
-    logit = fitted.logit[np.ix_(*places(found.world, levels))]
+    at = np.ix_(*places(found.world, levels))
+    corrected = fitted.logit - fitted.correction
+    calibrated, threshold = _calibrated(corrected, found.prepared.cells.of(REAL, VALIDATION))
     return RowTrained(
-        plain=quality(found.world, sigmoid(logit), THRESHOLD),
-        corrected=quality(found.world, sigmoid(logit - fitted.correction), THRESHOLD),
+        plain=quality(found.world, sigmoid(fitted.logit)[at], THRESHOLD),
+        corrected=quality(found.world, sigmoid(corrected)[at], THRESHOLD),
+        calibrated=quality(found.world, calibrated[at], threshold),
         seconds=fitted.seconds,
         epochs=fitted.epochs,
     )
+
+
+def _calibrated(logit: Floats, held: Cells) -> tuple[Floats, float]:
+    seen = logit[held.face, held.tone, held.style]
+    u, v = calibrate.recalibrate(seen, held.n_like, held.n_dislike)
+    threshold = calibrate.best_threshold(sigmoid(u + v * seen), held.n_like, held.n_dislike)
+    return sigmoid(u + v * logit), threshold
