@@ -68,6 +68,11 @@ def configure(
     _add(root, kept)
 
 
+def configured() -> bool:
+    """Whether `configure` has been called, so that there is somewhere to log to."""
+    return any(handler.name == _NAME for handler in logging.getLogger().handlers)
+
+
 def in_container(environ: Mapping[str, str]) -> bool:
     """True on ECS, and where a container engine sets `container`."""
     return bool(environ.get("ECS_CONTAINER_METADATA_URI_V4") or environ.get("container"))

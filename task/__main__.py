@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupt = Interrupt()
     interrupt.install()
     redact = logs.redactor(_secrets(os.environ.get("DB_PASSWORD")))
+    settings: Settings | None = None
     try:
         flags = cli.flags_of(arguments)
         settings = load(
@@ -55,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         call = Call(arguments=arguments, flags=flags, loop=loop, interrupt=interrupt)
         return COMMANDS[arguments.command](call)
     except RetrainError as error:
-        return _failed(arguments, redact(str(error)), error.exit_code)
+        return _failed(arguments, settings, redact(str(error)), error.exit_code)
     except Exception:
         log.exception("unexpected error: this is a bug, please report it")
-        return _failed(arguments, "unexpected error, see the log", 1)
+        return _failed(arguments, settings, "unexpected error, see the log", 1)
 
 
 def _yaml(given: str | None) -> Path | None:
@@ -105,23 +107,27 @@ def _bar(title: str, total: int | None) -> AbstractContextManager[Callable[[int]
     return bar(title, total)
 
 
-def _failed(arguments: argparse.Namespace, reason: str, code: int) -> int:
+def _failed(
+    arguments: argparse.Namespace, settings: Settings | None, reason: str, code: int
+) -> int:
     """Say why in one line and, for a machine, in the shape of a run's outcome."""
-    logged = logging.getLogger().hasHandlers()  # wrong settings: not yet
-    if logged:
+    if logs.configured():
         log.log(logging.ERROR if code else logging.WARNING, "%s", reason)
-    if not (logged and sys.stderr.isatty()):
+    else:  # the settings are wrong, and with them where to log
         sys.stderr.write(f"error: {reason}\n")
     if arguments.json:
-        from task.outcome import Outcome
+        from task.outcome import failure
         from task.stages import dump
 
         run_id = getattr(arguments, "run_id", None) or getattr(arguments, "run", None)
-        state = "failed" if code else "skipped"
-        outcome = Outcome(run_id=run_id, state=state, reason=reason, exit=code)
+        outcome = failure(settings.work_dir if settings else None, run_id, reason, code)
         sys.stdout.write(dump(asdict(outcome)) + "\n")
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    # What is done is done: while the interpreter shuts down, a signal would change the status.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)

@@ -148,6 +148,8 @@ class Attempt:
             self.registry.finish(self.ended, self.lease, now=self.now())
         except (LeaseLostError, RegistryError) as late:
             if self.ended.serial is None:
+                if self.on_failure:
+                    self.on_failure(late)
                 raise
             # The promotion's own transaction has closed the record; the lease will expire.
             log.error("the lease could not be given back: %s", late)

@@ -70,9 +70,18 @@ def stop(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     attempt.end(attempt.record("data_stopped", reason, exit_code=DATA_STOPPED_EXIT, counts=counts))
 
 
+def skip(loop: Loop, folder: RunFolder, attempt: Attempt, reason: str) -> None:
+    """End a run whose votes were all rejected, with the evidence of why."""
+    folder.update(state="skipped", exit=0, reason=reason)
+    stages.render(folder)
+    publish.save_run(loop.store, folder, with_votes=False)
+    attempt.end(attempt.record("skipped", reason, counts=folder.record()["counts"]))
+
+
 def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     """End a run that reached a verdict."""
     folder.needs(VERDICT, EVALUATION, made_by="evaluate")
+    publish.check_pair(loop.store, loop.registry)
     with stages.timed(loop, folder, "publish"):
         verdict, hold = folder.read(VERDICT), loop.registry.hold()
         state, reason = plan(verdict, auto_deploy=loop.settings.auto_deploy, hold=hold)
@@ -88,7 +97,7 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
         _after(loop, folder, _promote(loop, folder, attempt, published, reason))
     else:
         attempt.end(attempt.record(state, reason, **_facts(folder)))
-    _tidy(loop)
+    _tidy(loop, attempt, folder.run_id if published else None)
 
 
 def _record(folder: RunFolder, state: str, reason: str) -> None:
@@ -145,15 +154,17 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def _tidy(loop: Loop) -> None:
+def _tidy(loop: Loop, attempt: Attempt, version: str | None) -> None:
     """Retention. What it could not remove stays for the next run, and is said."""
     settings = loop.settings
     try:
+        attempt.check()  # whoever has lost the lease meanwhile leaves the store alone
         removed = publish.retain(
             loop.store,
             loop.registry,
             max_backups=settings.max_backups,
             keep_snapshots=settings.keep_snapshots,
+            keep=version,
         )
     except RetrainError as error:
         log.warning("retention: %s", error)

@@ -78,6 +78,7 @@ def rollback(
     registry: Registry, store: Store, version: str | None, *, now: datetime, dry_run: bool = False
 ) -> dict[str, Any]:
     """Go back to a version and put promotion on hold; returns what changed."""
+    publish.check_pair(store, registry)
     active = current(registry)
     target = target_of_rollback(registry.history(), version)
     if target == active.version:
@@ -98,6 +99,7 @@ def rollback(
         now=now,
         hold=hold,
     )
+    publish.checked(store, target)  # a run's retention may have crossed the change
     return done | {"serial": entry.serial}
 
 
@@ -105,6 +107,7 @@ def promote(
     registry: Registry, store: Store, version: str, *, now: datetime, dry_run: bool = False
 ) -> dict[str, Any]:
     """Put a published version into service; returns what changed."""
+    publish.check_pair(store, registry)
     active, hold = registry.active(), registry.hold()
     if hold is not None:
         raise NotDoneError(
@@ -130,6 +133,7 @@ def promote(
         now=now,
         metrics=run.metrics if run else {},
     )
+    publish.checked(store, version)  # a run's retention may have crossed the change
     return done | {"serial": entry.serial}
 
 

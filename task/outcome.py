@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.registry.records import Run
-from task.folder import RunFolder
+from task.folder import RECORD, RunFolder, of
 from task.stages import EVALUATION, VERDICT
 
 
@@ -32,6 +32,15 @@ class Outcome:
 def skipped(run_id: str, reason: str) -> Outcome:
     """A run that did not read any votes."""
     return Outcome(run_id=run_id, state="skipped", reason=reason)
+
+
+def failure(work_dir: str | None, run_id: str | None, reason: str, code: int) -> Outcome:
+    """A run that ended with an error, and what it had found out by then."""
+    state = "failed" if code else "skipped"
+    here = of(work_dir, run_id) if work_dir and run_id else None
+    if here is None or not code or not here.file(RECORD).exists():
+        return Outcome(run_id=run_id, state=state, reason=reason, exit=code)
+    return replace(outcome_of(here), state=state, reason=reason, exit=code)
 
 
 def outcome_of(folder: RunFolder, ended: Run | None = None) -> Outcome:

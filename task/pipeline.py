@@ -40,6 +40,7 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     try:
         with attempt:
             attempt.check()
+            publish.check_pair(loop.store, loop.registry)
             if (too_few := enough(count(loop), settings)) is not None:
                 attempt.end(attempt.record("skipped", too_few))
                 return skipped(run_id, too_few)
@@ -47,8 +48,8 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
                 deploy.stop(loop, here, attempt)
                 return outcome_of(here, attempt.ended)
             if (unusable := none_usable(here.record()["counts"])) is not None:
-                attempt.end(attempt.record("skipped", unusable))
-                return skipped(run_id, unusable)
+                deploy.skip(loop, here, attempt, unusable)
+                return outcome_of(here, attempt.ended)
             for stage in (stages.prepare_cells, stages.train_model, stages.evaluate_model):
                 attempt.check()
                 stage(loop, here)
@@ -95,6 +96,7 @@ def failed(store: Store, here: RunFolder, error: RetrainError | None) -> None:
     try:
         here.update(**reason, reason=str(error) if error else "unexpected error")
         stages.render(here)
-        publish.save_run(store, here, with_votes=False)
+        valid = all(finding["answer"] != "stop" for finding in record["findings"])
+        publish.save_run(store, here, with_votes=valid and here.votes.exists())
     except RetrainError as late:
         log.error("the failed run's record could not be saved: %s", late)

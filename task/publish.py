@@ -6,6 +6,7 @@ same run. An equal manifest is adopted, a different one is an error.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,13 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from common.errors import ArtifactError, MissingError, NotDoneError
+from common.errors import (
+    ArtifactError,
+    MissingError,
+    NotDoneError,
+    RetrainError,
+    UsageError,
+)
 from common.registry import Registry
 from common.registry.records import check_run_id
 from common.store import Store
 from task import artifact
 from task.artifact import ScoreTable
 from task.folder import RECORD, RunFolder, read_record
+
+log = logging.getLogger(__name__)
 
 VOTES = "votes.parquet"
 RUN_FILES = (RECORD, "base.csv", "verdict.json", "training.json", "evaluation.json", "report.html")
@@ -146,21 +155,55 @@ def fetch_run(store: Store, record: Mapping[str, Any], folder: Path) -> None:
         store.fetch(_run_key(run_id, "base.csv"), folder / "base.csv")
 
 
+def check_pair(store: Store, registry: Registry) -> None:
+    """Raise UsageError unless every published version is of a run that the registry knows.
+
+    A registry that was lost or mistaken looks like one before the first model: without this
+    check a run would promote without any comparison, and retention would delete the champion.
+    """
+    strangers = set(versions(store)) - {run.run_id for run in registry.runs()}
+    if strangers:
+        raise UsageError(
+            "STORE_URL and REGISTRY_URL must belong together, got a store with "
+            f"{len(strangers)} versions that the registry knows no run of (such as "
+            f"{min(strangers)}): correct one of the two addresses, or begin anew in an empty store"
+        )
+
+
 def snapshots(store: Store) -> list[dict[str, Any]]:
-    """The records of all runs whose validated votes are stored, newest cutoff first."""
+    """The records of all runs whose validated votes are stored, newest cutoff first.
+
+    A record that cannot be read is passed over with a warning: its votes are neither built
+    upon nor removed.
+    """
     ids = [key.split("/")[1] for key in store.keys("runs/") if key.endswith(f"/{VOTES}")]
-    records = [run_record(store, run_id) for run_id in ids]
+    records = []
+    for run_id in ids:
+        try:
+            records.append(run_record(store, run_id))
+        except RetrainError as error:
+            log.warning("a snapshot is passed over: %s", error)
     return sorted(records, key=lambda record: str(record["cutoff"]), reverse=True)
 
 
-def retain(store: Store, registry: Registry, *, max_backups: int, keep_snapshots: int) -> list[str]:
+def retain(
+    store: Store,
+    registry: Registry,
+    *,
+    max_backups: int,
+    keep_snapshots: int,
+    keep: str | None = None,
+) -> list[str]:
     """Remove the files of old versions and old snapshots; returns what was removed.
 
-    Never the active version, the one before it, or the newest snapshot. Files that a dead run
-    left without a manifest go too, so only the holder of the lease may do this.
+    Never the active version, the one before it, the newest one that waits for `promote` (or
+    `keep`, which is about to), or the newest snapshot. Files that a dead run left without a
+    manifest go too, so only the holder of the lease may do this.
     """
     removed = []
-    for version in [*_surplus(store, registry, max_backups), *_unfinished(store)]:
+    for version in [*_surplus(store, registry, max_backups, keep), *_unfinished(store)]:
+        if version in _safe(registry, keep):
+            continue  # a person has made it active since
         # The manifest goes first: from then on the version does not exist.
         store.delete(_model_key(version, artifact.MANIFEST))
         for key in store.keys(f"models/{version}/"):
@@ -172,11 +215,24 @@ def retain(store: Store, registry: Registry, *, max_backups: int, keep_snapshots
     return removed
 
 
-def _surplus(store: Store, registry: Registry, max_backups: int) -> list[str]:
-    """Versions beyond the newest `max_backups`, those that must stay counted among them."""
+def _safe(registry: Registry, keep: str | None) -> set[str]:
+    """Versions that retention may not touch."""
     active, history = registry.active(), registry.history()
     safe = {active.version} if active else set()
     safe |= {entry.previous for entry in history[-1:] if entry.previous}
+    waiting = [
+        run.version
+        for run in registry.runs()
+        if run.state == "approved"
+        and run.version
+        and not (active and run.created_at < active.since)
+    ]
+    return safe | set([keep] if keep else waiting[:1])
+
+
+def _surplus(store: Store, registry: Registry, max_backups: int, keep: str | None) -> list[str]:
+    """Versions beyond the newest `max_backups`, those that must stay counted among them."""
+    safe = _safe(registry, keep)
     born = {run.run_id: run.created_at for run in registry.runs()}
     oldest = datetime.min.replace(tzinfo=UTC)
     newest_first = sorted(versions(store), key=lambda v: born.get(v, oldest), reverse=True)

@@ -370,4 +370,14 @@ MUTANTS = (
         new="return next(below, None)",
         tests=("tests/unit/test_records_rollback.py",),
     ),
+    Mutant(
+        name="strange-store-accepted",
+        guards="fault 1: a lost or mistaken registry must not look like one before the first model",
+        file="task/publish.py",
+        old="    if strangers:",
+        new="    if strangers and store is None:",
+        tests=(
+            "tests/unit/test_commands_run.py::test_a_store_whose_versions_the_registry_does_not_know_is_refused",
+        ),
+    ),
 )

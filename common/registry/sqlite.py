@@ -156,9 +156,10 @@ class SqliteRegistry:
             if lease is not None:
                 rules.refuse_if_expired(rules.own_lease(items.get(Lease, "LEASE"), lease), now)
             active = items.get(Active, "ACTIVE")
-            rules.refuse_if_changed(active, expected_serial)
+            # The hold first: a rollback changes both, and it is the person's reason that counts.
             if action == "promote":
                 rules.refuse_if_on_hold(items.get(Hold, "HOLD"))
+            rules.refuse_if_changed(active, expected_serial)
             by = run or lease
             entry = HistoryEntry(
                 serial=expected_serial + 1,

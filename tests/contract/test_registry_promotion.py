@@ -121,6 +121,20 @@ def test_nothing_is_promoted_on_hold_and_the_refusal_names_the_way_out(registry:
     assert registry.hold() == HOLD
 
 
+def test_a_run_that_crosses_a_rollback_hears_of_the_hold_not_of_a_changed_champion(
+    registry: Registry,
+) -> None:
+    # A rollback changes the active version and sets the hold at once.
+    promote(registry, "m-1", 0)
+    promote(registry, "m-2", 1)
+    promote(registry, "m-1", 2, action="rollback", hold=HOLD)
+
+    with pytest.raises(NotDoneError, match="resume"):
+        promote(registry, "m-3", 2)
+
+    assert registry.active() is not None
+
+
 def test_promotion_goes_on_after_the_hold_was_cleared(registry: Registry) -> None:
     registry.set_hold(HOLD)
 

@@ -16,13 +16,14 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from common.registry import Registry, open_registry
+from common.registry.records import Run
 from common.store import Store, open_store
 from local.table import create_sqlite
 from local.votes import write_votes
@@ -140,13 +141,19 @@ class Place:
         self.execute(f"UPDATE analysis_history SET {', '.join(columns)}, feedback_at = {now}")
 
     def publish_copy(self, version: str) -> None:
-        """Publish the first model once more, under another name."""
+        """Publish the first model once more, under another name and by a run of its own."""
+        now = datetime.now(UTC)
+        run = Run(run_id=version, created_at=now)
+        self.registry.launch(run, owner="o", lease_seconds=60, now=now)
+        lease = self.registry.claim(version, task="t", lease_seconds=60, now=now)
         first = publish.versions(self.store)[0]
         with publish.opened(self.store, first) as folder:
             (folder / "manifest.json").unlink()
             metadata = json.loads((folder / "model.json").read_bytes())
             (folder / "model.json").write_text(json.dumps(metadata | {"version": version}))
             publish.publish(self.store, version, folder)
+        ended = replace(run, state="approved", exit=0, version=version)
+        self.registry.finish(ended, lease, now=now)
 
     def everything(self) -> dict[str, bytes]:
         """Every file but the logs, by its path: what a dry run must leave as it was."""

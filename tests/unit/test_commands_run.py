@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.registry import open_registry
 from common.registry.records import Run
+from task import publish
 from tests.unit.place import CHANGED, Place
 
 FIELDS = {
@@ -254,3 +256,24 @@ def test_wrong_usage_ends_with_2_and_promotes_nothing(
     assert says in answer.err
     assert "Traceback" not in answer.err
     assert unlearned.active is None
+
+
+@pytest.mark.parametrize("command", ["run", "rollback", "promote"])
+def test_a_store_whose_versions_the_registry_does_not_know_is_refused(
+    tall: Place, command: str
+) -> None:
+    # Given the right store and another registry, as after a typo or a loss
+    before = publish.versions(tall.store)
+    words = {"run": ["run", "--skip-data-check"], "promote": ["promote", "m-b"]}.get(
+        command, [command]
+    )
+
+    # When
+    other = f"sqlite:///{tall.folder / 'other.sqlite'}"
+    answer = tall.task(*words, REGISTRY_URL=other, RETRAIN_MAX_BACKUPS="1")
+
+    # Then nothing is promoted as "the first", and nothing is removed
+    assert answer.exit == 2
+    assert "must belong together" in answer.err
+    assert publish.versions(tall.store) == before
+    assert open_registry(other).active() is None

@@ -154,15 +154,53 @@ def test_a_run_tidies_up_after_itself(tall: Place) -> None:
     assert (again["mode"], again["base_run_id"]) == ("incremental", "m-f")
 
 
-def test_a_store_that_cannot_be_tidied_fails_no_run(tall: Place) -> None:
+def test_a_damaged_old_record_blocks_neither_runs_nor_retention(tall: Place) -> None:
     # Given an old run whose record was damaged
     tall.vote(1_500, world=CHANGED, seed=2)
     tall.store.put("runs/m-old/run.json", b"{")
     tall.store.put("runs/m-old/votes.parquet", b"votes")
 
     # When
-    answer = tall.task("run", "--run-id", "m-f", "--full", "--json")
+    answer = tall.task("run", "--run-id", "m-f", "--json", RETRAIN_KEEP_SNAPSHOTS="1")
 
-    # Then the promotion stands, and the log says what is to be mended
+    # Then the run goes on without it, its votes stay, and the log says what is to be mended
     assert (answer.exit, answer.result["state"], tall.active) == (0, "promoted", "m-f")
-    assert "retention: run.json of m-old must be" in answer.err
+    assert "a snapshot is passed over: run.json of m-old must be" in answer.err
+    assert tall.store.exists("runs/m-old/votes.parquet")
+    assert not tall.store.exists("runs/m-a/votes.parquet")
+
+
+def test_the_newest_version_that_waits_for_a_person_stays(tall: Place) -> None:
+    # Given promotion by hand, and hardly any backups
+    settings = {"RETRAIN_MAX_BACKUPS": "1"}
+    tall.vote(1_500, world=CHANGED, seed=2)
+
+    # When a run is approved, and later another one ends without a version
+    answer = tall.task("run", "--run-id", "m-f", "--no-auto-deploy", "--json", **settings)
+    assert answer.result["state"] == "approved", answer
+    tall.task("run", "--skip-data-check", "--real-weight", "0", **settings)
+
+    # Then what was approved can still be promoted
+    assert tall.json("promote", "m-f")["version"] == "m-f"
+
+
+def test_a_version_that_became_active_meanwhile_is_not_removed(
+    store: Store, registry: Registry
+) -> None:
+    # Given a registry in which a person promotes the oldest version while retention is at work
+    published(store, registry, "m-1", "m-2", "m-3", "m-4")
+    activated(registry, ("promote", "m-4"))
+    first = store.delete
+
+    def delete(key: str) -> None:
+        if registry.active().version == "m-4":  # type: ignore[union-attr]
+            registry.promote(version="m-1", sha="s", expected_serial=1, action="promote", now=START)
+        first(key)
+
+    store.delete = delete  # type: ignore[method-assign]
+
+    # When
+    publish.retain(store, registry, max_backups=1, keep_snapshots=1)
+
+    # Then
+    assert "m-1" in publish.versions(store)
