@@ -36,6 +36,12 @@ class Point:
         self.reached, self.go = Path(given["reached"]), Path(given["go"])
         self.fill = given.get("fill", "")
         self.full = self.passed = False
+        self.sleep = time.sleep  # for the very end, when modules are gone
+
+    def __del__(self) -> None:
+        """The event "end": the interpreter is shutting down, nothing of the program is left."""
+        if self.event == "end":
+            self._stop()
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -70,7 +76,7 @@ class Point:
             return
         self.reached.touch()
         while not self.go.exists():
-            time.sleep(0.01)
+            self.sleep(0.01)
 
     def _turn_disk(self, event: str, args: tuple[Any, ...]) -> None:
         """Full for what lies in the folder `fill`, roomy for the registry."""
@@ -94,6 +100,8 @@ def _write_at_most(size: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.addaudithook(Point(**json.loads(sys.argv[1])).hook)
+    point = Point(**json.loads(sys.argv[1]))
+    if point.event != "end":
+        sys.addaudithook(point.hook)
     del sys.argv[1]
     runpy.run_module("task", run_name="__main__", alter_sys=True)

@@ -141,6 +141,17 @@ def test_a_run_told_to_stop_after_its_promotion_has_promoted(ready: Home) -> Non
     assert ready.free()
 
 
+def test_a_signal_while_the_process_shuts_down_does_not_change_its_status(ready: Home) -> None:
+    run = ready.paused({"event": "end", "path": ""})
+    run.wait()
+    assert ready.free()
+    run.signal(SIGTERM)
+    done = run.end()
+
+    assert (done.exit, done.state) == (0, "promoted"), done
+    promoted_whole(ready, done)
+
+
 def test_a_run_killed_after_its_promotion_has_promoted(ready: Home) -> None:
     run = ready.paused(AFTER_PROMOTION, RETRAIN_LEASE_SECONDS="3")
     run.wait()
