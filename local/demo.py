@@ -59,6 +59,8 @@ class Stage:
     console: Console
     acts: list[dict[str, Any]] = field(default_factory=list)
     lines: list[tuple[str, ...]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """What did not go as the story says."""
 
     @property
     def database(self) -> Path:
@@ -103,6 +105,11 @@ class Stage:
         empty = {f.name: None for f in fields(Outcome)}
         self.acts.append({"act": number, **empty, **result, "exit": code})
         self.note(str(number), title, str(result.get("state")), str(code), _why(result), seconds)
+        if result["state"] != EXPECTED[number]:
+            self.wrong.append(
+                f"act {number} ended {result['state']}, the story says {EXPECTED[number]}: "
+                f"{result['reason']}"
+            )
         return result
 
     def note(
@@ -114,8 +121,7 @@ class Stage:
 
 def play(folder: Path, seed: int, console: Console) -> Stage:
     """All acts, in order."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _clear(folder)
     stage = Stage(folder=folder, seed=seed, console=console)
     create_sqlite(stage.database).close()
     world = make_world("rules", styles=STYLES, seed=seed, spread=SPREAD)
@@ -134,6 +140,14 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     stage.act(6, "sixty new votes")
     _person_decides(stage, changed)
     return stage
+
+
+def _clear(folder: Path) -> None:
+    """An empty folder; only an earlier demo's is emptied for it."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "votes.sqlite").exists():
+        sys.exit(f"--folder must be new, empty or of an earlier demo, got {folder}: name another")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
 
 
 def _change_minds(stage: Stage, changed: World) -> None:
@@ -155,7 +169,10 @@ def _bug_upstream(stage: Stage) -> None:
         db.commit()
     start = time.monotonic()
     code, export = stage.task("export", "--full")
-    same = "again as before the bug" if export["data_fingerprint"] == before else "CHANGED"
+    repaired = code == 0 and export["data_fingerprint"] == before
+    if not repaired:
+        stage.wrong.append("the repaired votes are not those from before the bug")
+    same = "again as before the bug" if repaired else "CHANGED"
     why = f"all {export['counts']['votes']:,} votes read anew: fingerprint {same}"
     seconds = time.monotonic() - start
     stage.note("", "the rows are repaired", "repaired", str(code), why, seconds)
@@ -172,8 +189,10 @@ def _person_decides(stage: Stage, changed: World) -> None:
 def _command(stage: Stage, name: str, title: str) -> None:
     start = time.monotonic()
     code, found = stage.task(name)
-    why = f"active is {found['version']}, promotion on hold" if name == "rollback" else "hold off"
     state = "done" if code == 0 else "not done"
+    if code:
+        stage.wrong.append(f"`{name}` was not done: {found['reason']}")
+    why = f"active is {found['version']}, promotion on hold" if name == "rollback" else "hold off"
     stage.note("", title, state, str(code), why, time.monotonic() - start)
 
 
@@ -220,24 +239,15 @@ def show(stage: Stage) -> None:
         table.add_row(*map(escape, line))
     stage.console.print()
     stage.console.print(table)
-    reports = [act["report"] for act in stage.acts if act["report"]]
-    stage.console.print(f"\nreport:  {escape(_shortest(reports[1]))}  (act 2; one for each act)")
+    report = next((a["report"] for a in stage.acts if a["act"] == 2 and a["report"]), None)
+    shown = _shortest(report) if report else "none"
+    stage.console.print(f"\nreport:  {escape(shown)}  (act 2; one for each act)")
     summary = _shortest(str(stage.folder / "summary.json"))
     stage.console.print(f"summary: {escape(summary)}")
 
 
 def _shortest(path: str) -> str:
     return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
-
-
-def unexpected(acts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Acts that did not end as the story says."""
-    return [
-        f"act {act['act']} ended {act['state']}, the story says {EXPECTED[act['act']]}: "
-        f"{act['reason']}"
-        for act in acts
-        if act["state"] != EXPECTED[act["act"]]
-    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -255,10 +265,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     (stage.folder / "summary.json").write_text(summary, "utf-8")
     show(stage)
     console.print(f"in all:  {time.monotonic() - start:.0f} s")
-    wrong = unexpected(stage.acts)
-    for line in wrong:
+    for line in stage.wrong:
         console.print(f"[red]unexpected:[/red] {escape(line)}")
-    return 1 if wrong else 0
+    return 1 if stage.wrong else 0
 
 
 if __name__ == "__main__":
