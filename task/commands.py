@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from common.errors import AlreadyClaimedError, NotDoneError, UsageError
 from common.settings import Settings, public, require
-from task import artifact, deploy, folder, operate, pipeline, publish, show, stages
+from task import artifact, deploy, folder, gate, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
 from task.folder import RunFolder
 from task.outcome import outcome_of
@@ -31,12 +31,13 @@ TRAINED_WITH = (
     "learning_rate",
     "early_stopping_patience",
 )
+JUDGED_WITH = (*TRAINED_WITH, "confidence", *(each.name for each in fields(gate.Policy)))
 SETTLED: Mapping[str, Sequence[str]] = {
     "train": PREPARED_WITH,
     "evaluate": TRAINED_WITH,
-    "deploy": TRAINED_WITH,
+    "deploy": JUDGED_WITH,
 }
-"""The settings that a command finds used already; with others a replay would not agree."""
+"""The settings that a command finds used already: the record would tell of others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,6 +156,7 @@ def test_an_option_that_a_stage_fails_with_is_not_remembered(unlearned: Place) -
         pytest.param("train", ("--seed", "5"), id="the base data were drawn with the seed"),
         pytest.param("evaluate", ("--real-weight", "9"), id="the model was trained with it"),
         pytest.param("deploy", ("--seed", "5"), id="the bootstrap was drawn with the seed"),
+        pytest.param("deploy", ("--min-improvement", "0.9"), id="the verdict was reached with it"),
     ],
 )
 def test_an_option_that_comes_too_late_is_wrong_usage(
