@@ -225,27 +225,31 @@ def history(call: Call) -> int:
 
 def rollback(call: Call) -> int:
     """Go back to a version; promotion is then on hold until `resume`."""
-    loop = call.loop
-    done = operate.rollback(
-        loop.registry, loop.store, call.arguments.version, now=loop.now(), dry_run=call.dry_run
-    )
-    call.say(done, show.facts)
+    loop, version = call.loop, call.arguments.version
+    # Short, so a signal waits and is then without effect: cut, it could not say what it changed.
+    with call.interrupt.shield():
+        done = operate.rollback(
+            loop.registry, loop.store, version, now=loop.now(), dry_run=call.dry_run
+        )
+        call.say(done, show.facts)
     return 0
 
 
 def resume(call: Call) -> int:
     """Let runs promote again."""
-    call.say(operate.resume(call.loop.registry, dry_run=call.dry_run), show.facts)
+    with call.interrupt.shield():
+        call.say(operate.resume(call.loop.registry, dry_run=call.dry_run), show.facts)
     return 0
 
 
 def promote(call: Call) -> int:
     """Put a published version into service by hand."""
-    loop = call.loop
-    done = operate.promote(
-        loop.registry, loop.store, call.arguments.version, now=loop.now(), dry_run=call.dry_run
-    )
-    call.say(done, show.facts)
+    loop, version = call.loop, call.arguments.version
+    with call.interrupt.shield():
+        done = operate.promote(
+            loop.registry, loop.store, version, now=loop.now(), dry_run=call.dry_run
+        )
+        call.say(done, show.facts)
     return 0
 
 

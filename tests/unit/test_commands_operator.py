@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from common.registry import Registry
+from common.registry.records import HistoryEntry
+from common.settings import Settings
+from task.attempt import Interrupt
+from task.commands import COMMANDS, Call
+from task.stages import Loop
 from tests.unit.place import Place
+
+
+class Interrupting(Registry):
+    """A registry at which somebody presses Ctrl-C as soon as it has changed."""
+
+    def promote(self, **words: Any) -> HistoryEntry:
+        entry = super().promote(**words)
+        signal.raise_signal(signal.SIGINT)
+        return entry
+
+    def clear_hold(self) -> bool:
+        held = super().clear_hold()
+        signal.raise_signal(signal.SIGINT)
+        return held
+
+
+class InterruptedLoop(Loop):
+    @cached_property
+    def registry(self) -> Registry:
+        return Interrupting(Path(str(self.settings.registry_url).removeprefix("sqlite:///")))
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    """Signals as exceptions, given back afterwards."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    made = Interrupt()
+    made.install()
+    yield made
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 def test_status_tells_what_serves_and_what_is_free(learned: Place) -> None:
@@ -254,6 +298,41 @@ def test_a_dry_resume_keeps_the_hold(tall: Place) -> None:
 
     assert tall.json("resume", "--dry-run")["dry_run"] is True
     assert tall.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "version", "active"),
+    [("rollback", "m-c", "m-c"), ("promote", "m-e", "m-e"), ("resume", None, "m-c")],
+)
+def test_a_command_that_is_interrupted_once_it_has_changed_something_says_what(
+    tall: Place,
+    interrupt: Interrupt,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    version: str | None,
+    active: str,
+) -> None:
+    # Given somebody who presses Ctrl-C just after the change
+    if command == "resume":
+        tall.json("rollback")
+    settings = Settings(
+        store_url=tall.addresses["STORE_URL"], registry_url=tall.addresses["REGISTRY_URL"]
+    )
+    call = Call(
+        arguments=argparse.Namespace(version=version, dry_run=False, json=True),
+        flags={},
+        loop=InterruptedLoop(settings=settings, now=lambda: datetime.now(UTC), clock=float),
+        interrupt=interrupt,
+    )
+
+    # When
+    code = COMMANDS[command](call)
+
+    # Then the command is done and says so, and the signal is without effect
+    assert (code, interrupt.pending) == (0, True)
+    assert json.loads(capsys.readouterr().out)["dry_run"] is False
+    assert tall.active == active
+    assert (tall.registry.hold() is not None) == (command == "rollback")
 
 
 @pytest.mark.parametrize("command", ["status", "history"])
