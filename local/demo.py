@@ -134,7 +134,7 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     stage.act(2, "tastes change, votes arrive")
     stage.act(3, "nothing new")
     stage.vote(changed, 60)
-    stage.act(4, "a challenger that learned nothing from people", "--real-weight", "0")
+    stage.act(4, "a challenger that ignores people", "--real-weight", "0")
     _bug_upstream(stage)
     stage.vote(changed, 60, ugly=False)
     stage.act(6, "sixty new votes")
@@ -164,7 +164,7 @@ def _bug_upstream(stage: Stage) -> None:
     with closing(sqlite3.connect(stage.database)) as db:
         saved = overwrite_with_like(db, 500, seed=stage.seed, at=datetime.now(UTC))
         db.commit()
-        stage.act(5, "a bug upstream writes `like` for everything")
+        stage.act(5, "a bug upstream writes only `like`")
         restore(db, saved)
         db.commit()
     start = time.monotonic()
@@ -172,8 +172,8 @@ def _bug_upstream(stage: Stage) -> None:
     repaired = code == 0 and export["data_fingerprint"] == before
     if not repaired:
         stage.wrong.append("the repaired votes are not those from before the bug")
-    same = "again as before the bug" if repaired else "CHANGED"
-    why = f"all {export['counts']['votes']:,} votes read anew: fingerprint {same}"
+    same = "the fingerprint of before" if repaired else "ANOTHER fingerprint"
+    why = f"{export['counts']['votes']:,} votes read anew, {same}"
     seconds = time.monotonic() - start
     stage.note("", "the rows are repaired", "repaired", str(code), why, seconds)
 
@@ -182,7 +182,7 @@ def _person_decides(stage: Stage, changed: World) -> None:
     """Roll back by hand, see a better model wait, and let go."""
     _command(stage, "rollback", "an operator rolls back")
     stage.vote(changed, 200)
-    stage.act(7, "a better model while promotion is on hold")
+    stage.act(7, "a better model, promotion on hold")
     _command(stage, "resume", "the operator lets go")
 
 
@@ -192,7 +192,7 @@ def _command(stage: Stage, name: str, title: str) -> None:
     state = "done" if code == 0 else "not done"
     if code:
         stage.wrong.append(f"`{name}` was not done: {found['reason']}")
-    why = f"active is {found['version']}, promotion on hold" if name == "rollback" else "hold off"
+    why = f"active is {found['version']}, on hold" if name == "rollback" else "hold off"
     stage.note("", title, state, str(code), why, time.monotonic() - start)
 
 
@@ -206,11 +206,11 @@ def _why(result: Mapping[str, Any]) -> str:
     if state == "inconclusive" and verdict:
         return _needed(verdict["votes_needed"])
     if f1:
-        shown = f"F1 {f1['value']:+.3f}, 90 % interval {f1['low']:+.3f} … {f1['high']:+.3f}"
-        return f"on hold until resume; {shown}" if state == "approved" else shown
+        shown = f"F1 {f1['value']:+.3f} ({f1['low']:+.3f} … {f1['high']:+.3f} at 90 %)"
+        return f"waits; {shown}" if state == "approved" else shown
     if verdict:
         return f"the first model: F1 {result['metrics']['challenger']['f1']:.3f}"
-    return str(result.get("reason"))
+    return str(result.get("reason")).removeprefix("class_balance: ")
 
 
 def _needed(votes: int | None) -> str:
