@@ -173,16 +173,19 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     console.print(f"  {found['note']}", highlight=False)
     for target in found["targets"]:
-        sign, colour = "≤" if target["at_most"] else "≥", COLOURS.get(target["answer"])
-        line = f"  {target['says']}: {number(target['value'])}, target {sign} "
-        line += f"{number(target['bound'])}: {target['answer']}"
-        console.print(line, style=colour, highlight=False)
+        console.print(_answer(target), style=COLOURS.get(target["answer"]), highlight=False)
     console.print(
         f"  {found['date']}, commit {found['commit']}, {found['cpu']}, one thread; "
         f"{found['seconds']} s in all; every round's values in .bench/{found['figure']}.json",
         style="dim",
         highlight=False,
     )
+
+
+def _answer(target: Mapping[str, Any]) -> str:
+    bound = f"target {'≤' if target['at_most'] else '≥'} {number(target['bound'])}"
+    value = "" if target["too_small"] else f"{number(target['value'])}, "
+    return f"  {target['says']}: {value}{bound}: {target['answer']}"
 
 
 def save(found: Mapping[str, Any]) -> Path:
