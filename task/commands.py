@@ -17,9 +17,11 @@ from common.errors import AlreadyClaimedError, NotDoneError, UsageError
 from common.settings import Settings, public, require
 from task import artifact, deploy, folder, gate, operate, pipeline, publish, show, stages
 from task.attempt import Attempt, Interrupt
+from task.files import write_whole
 from task.folder import RunFolder
 from task.outcome import outcome_of
-from task.stages import CELLS, Loop
+from task.prepare import CELLS, PREPARED
+from task.stages import Loop
 
 PREPARED_WITH = ("base_csv", "base_rows", "seed")
 TRAINED_WITH = (
@@ -105,7 +107,7 @@ def prepare(call: Call) -> int:
     """Votes and base data to cells, and the three splits as CSV files for people."""
     here, loop = _resumed(call)
     if call.dry_run:
-        return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS])
+        return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS, PREPARED])
     stages.prepare_cells(loop, here)
     _done(here, loop)
     from task.people import write_split_csv
@@ -123,7 +125,9 @@ def train(call: Call) -> int:
     """Train the candidates on a prepared run."""
     here, loop = _resumed(call)
     if call.dry_run:
-        return _would(call, here, "train", [CELLS], "prepare", ["model/", stages.TRAINING])
+        return _would(
+            call, here, "train", [CELLS, PREPARED], "prepare", ["model/", stages.TRAINING]
+        )
     stages.train_model(loop, here)
     _done(here, loop)
     call.say(here.read(stages.TRAINING), show.trained)
@@ -149,9 +153,13 @@ def deploy_run(call: Call) -> int:
     deploy.check_serving(call.settings)
     here, loop = _resumed(call)
     here.needs(stages.VERDICT, made_by="evaluate")
+    # A damaged file is found before the run is claimed: its stage can then be redone.
+    verdict = here.read(stages.VERDICT)
+    for name in (stages.EVALUATION, stages.TRAINING):
+        here.read_if_there(name)
     if call.dry_run:
         state, reason = deploy.plan(
-            here.read(stages.VERDICT),
+            verdict,
             auto_deploy=loop.settings.auto_deploy,
             hold=loop.registry.hold(),
         )
@@ -218,7 +226,7 @@ def history(call: Call) -> int:
     found = operate.history(call.loop.registry)
     if call.arguments.export:
         lines = operate.deployment_history(call.loop.registry)
-        folder.write_whole(Path(call.arguments.export), stages.dump(lines) + "\n")
+        write_whole(Path(call.arguments.export), stages.dump(lines) + "\n")
     call.say(found, show.history)
     return 0
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 
 from common.errors import NotDoneError, RetrainError, UsageError
 from common.registry.records import check_run_id
+from task.files import reading, write_whole
 
 RECORD = "run.json"
 STAGE_FILES = {
@@ -116,32 +117,13 @@ class RunFolder:
 
     def read(self, name: str) -> dict[str, Any]:
         """A stage's JSON file. Raises RetrainError when it is damaged."""
-        try:
+        made_by = next(stage for stage, names in STAGE_FILES.items() if name in names)
+        with reading(self.file(name), made_by):
             value: dict[str, Any] = json.loads(self.file(name).read_bytes())
-        except ValueError as error:
-            raise RetrainError(
-                f"{name} of {self.run_id} must be JSON, got {type(error).__name__}: it was cut or "
-                "altered; redo the stage that wrote it"
-            ) from error
         return value
 
     def read_if_there(self, name: str) -> dict[str, Any] | None:
         return self.read(name) if self.file(name).exists() else None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises RetrainError when the disk refuses."""
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
-        raise RetrainError(
-            f"{path} must be writable, got {os.strerror(error.errno or 0)}: free some space or "
-            "choose another place (for a run WORK_DIR)"
-        ) from error
 
 
 def of(work_dir: str, run_id: str) -> RunFolder:

@@ -29,11 +29,13 @@ from common.feedback import FACE_SHAPES, display_name, style_key
 from task import features
 from task.base import BaseRows
 from task.features import TONES, Vocabulary
+from task.files import reading, write_whole
 from task.tally import group_numbers
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
+CELLS, PREPARED = "cells.safetensors", "prepared.json"
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 BASE, REAL = range(2)
@@ -139,21 +141,21 @@ def save(prepared: Prepared, folder: Path) -> None:
     """Write `cells.safetensors` and `prepared.json`."""
     arrays = {f"cells.{name}": values for name, values in vars(prepared.cells).items()}
     arrays |= {f"test.{name}": values for name, values in vars(prepared.test).items()}
-    save_file(arrays, folder / "cells.safetensors")
+    save_file(arrays, folder / CELLS)
     text = {"levels": prepared.levels.as_dict(), "base_rejected": prepared.base_rejected}
-    (folder / "prepared.json").write_text(json.dumps(text, ensure_ascii=False), "utf-8")
+    write_whole(folder / PREPARED, json.dumps(text, ensure_ascii=False))
 
 
 def load(folder: Path) -> Prepared:
-    """Read what `save` wrote."""
-    arrays = load_file(folder / "cells.safetensors")
-    text = json.loads((folder / "prepared.json").read_text("utf-8"))
-    return Prepared(
-        levels=features.from_dict(text["levels"]),
-        cells=Cells(**{f.name: arrays[f"cells.{f.name}"] for f in fields(Cells)}),
-        test=TestVotes(**{f.name: arrays[f"test.{f.name}"] for f in fields(TestVotes)}),
-        base_rejected=text["base_rejected"],
-    )
+    """Read what `save` wrote. Raises RetrainError when it is damaged."""
+    with reading(folder / CELLS, made_by="prepare"):
+        arrays = load_file(folder / CELLS)
+        cells = Cells(**{f.name: arrays[f"cells.{f.name}"] for f in fields(Cells)})
+        test = TestVotes(**{f.name: arrays[f"test.{f.name}"] for f in fields(TestVotes)})
+    with reading(folder / PREPARED, made_by="prepare"):
+        text = json.loads((folder / PREPARED).read_text("utf-8"))
+        levels, rejected = features.from_dict(text["levels"]), text["base_rejected"]
+    return Prepared(levels=levels, cells=cells, test=test, base_rejected=rejected)
 
 
 class _Tally:
@@ -237,7 +239,10 @@ class _Tally:
 
 
 def _batches(votes: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(votes, read_dictionary=_COLUMNS) as file:
+    with (
+        reading(votes, made_by="export"),
+        pq.ParquetFile(votes, read_dictionary=_COLUMNS) as file,
+    ):
         columns = [*_COLUMNS, "score", "group", "feedback_at"]
         # One row group after the other: `iter_batches` was measured to hold ten times the memory.
         for number in range(file.num_row_groups):

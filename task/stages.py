@@ -32,12 +32,12 @@ from task import artifact, base, evaluate, gate, prepare, publish, train, valida
 from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
+from task.prepare import CELLS, PREPARED
 from task.snapshot import BaseSnapshot, Snapshot
 
 log = logging.getLogger(__name__)
 
 VERDICT, EVALUATION, TRAINING = "verdict.json", "evaluation.json", "training.json"
-CELLS = "cells.safetensors"
 MICROSECONDS = 1_000_000
 
 
@@ -163,7 +163,7 @@ def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
 
 def train_model(loop: Loop, folder: RunFolder) -> None:
     """Train the candidates and write the one that ships, with its table."""
-    folder.needs(CELLS, made_by="prepare")
+    folder.needs(CELLS, PREPARED, made_by="prepare")
     epochs = loop.settings.max_epochs
     with timed(loop, folder, "train"), loop.bar("training", epochs) as progress:
         prepared = prepare.load(folder.path)

@@ -205,19 +205,36 @@ def test_what_validation_stopped_goes_no_further_by_hand(unlearned: Place) -> No
     assert "it stopped m-b (class_balance)" in prepared.err
 
 
-def test_a_cut_record_is_a_clear_error(unlearned: Place) -> None:
-    # Given a verdict that was cut short
-    by_hand(unlearned, "m-b", "evaluate")
-    verdict = unlearned.work / "m-b" / "verdict.json"
-    verdict.write_bytes(verdict.read_bytes()[:40])
+@pytest.mark.parametrize(
+    ("name", "stage", "made_by"),
+    [
+        ("votes.parquet", "prepare", "export"),
+        ("cells.safetensors", "train", "prepare"),
+        ("prepared.json", "train", "prepare"),
+        ("verdict.json", "deploy", "evaluate"),
+        ("evaluation.json", "deploy", "evaluate"),
+        ("training.json", "deploy", "train"),
+    ],
+)
+def test_a_cut_file_of_an_earlier_stage_is_named_and_can_be_made_again(
+    unlearned: Place, name: str, stage: str, made_by: str
+) -> None:
+    # Given a file that was cut short
+    by_hand(unlearned, "m-b", STAGES[STAGES.index(stage) - 1])
+    path = unlearned.work / "m-b" / name
+    path.write_bytes(path.read_bytes()[:40])
 
     # When
-    answer = unlearned.task("deploy")
+    answer = unlearned.task(stage)
 
-    # Then
+    # Then the error says which file of which run, and what it says helps
     assert answer.exit == 1
-    assert "verdict.json of m-b must be JSON" in answer.err
-    assert unlearned.active is None
+    assert f"{name} of m-b must be whole" in answer.err
+    assert f"`python -m task {made_by} --run m-b`" in answer.err
+    assert "Traceback" not in answer.err
+    for again in STAGES[STAGES.index(made_by) :]:
+        unlearned.json(again, "--run", "m-b")
+    assert unlearned.active == "m-b"
 
 
 def test_export_leaves_the_votes_for_people_and_the_latest_where_they_find_it(

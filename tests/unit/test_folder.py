@@ -68,8 +68,9 @@ def test_a_cut_file_names_itself(here: RunFolder) -> None:
     here.write("verdict.json", {"decision": "promote"})
     here.file("verdict.json").write_bytes(b'{"decision": "prom')
 
-    with pytest.raises(RetrainError, match=r"verdict.json of m-one must be JSON"):
+    with pytest.raises(RetrainError, match=r"verdict.json of m-one must be whole") as refused:
         here.read("verdict.json")
+    assert "redo it with `python -m task evaluate --run m-one`" in str(refused.value)
 
 
 def test_a_stage_needs_what_an_earlier_one_left(here: RunFolder) -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from common.errors import RetrainError
 from common.feedback import FACE_SHAPES, style_key
 from local.world import make_world
 from task import prepare
@@ -233,3 +235,27 @@ def test_what_was_prepared_comes_back_from_its_files(tmp_path: Path) -> None:
     found = prepare.load(tmp_path)
     assert_equal(expected, found)
     assert found.base_rejected == {"no_style_name": 2}
+
+
+def test_what_was_prepared_is_replaced_whole_and_never_written_into(tmp_path: Path) -> None:
+    # Given somebody who reads what an earlier preparation left
+    prepare.save(prepared(tmp_path, VOTES[:1]), tmp_path)
+    before = (tmp_path / "prepared.json").read_bytes()
+
+    # When
+    with (tmp_path / "prepared.json").open("rb") as reader:
+        prepare.save(prepared(tmp_path, VOTES), tmp_path)
+
+        # Then
+        assert reader.read() == before != (tmp_path / "prepared.json").read_bytes()
+
+
+@pytest.mark.parametrize("at", [0.0, 0.6])
+def test_votes_that_were_altered_in_their_file_name_it(tmp_path: Path, at: float) -> None:
+    votes = write_votes(tmp_path / "votes.parquet", VOTES)
+    data = votes.read_bytes()
+    place = int(at * len(data))
+    votes.write_bytes(data[:place] + bytes(len(data) // 4) + data[place + len(data) // 4 :])
+
+    with pytest.raises(RetrainError, match="votes.parquet of .* must be whole"):
+        prepare.prepare(votes, NO_BASE)
