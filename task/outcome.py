@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from common.errors import RetrainError
 from common.registry.records import Run
 from task.folder import RECORD, RunFolder, of
 from task.stages import EVALUATION, VERDICT
@@ -37,10 +38,15 @@ def skipped(run_id: str, reason: str) -> Outcome:
 def failure(work_dir: str | None, run_id: str | None, reason: str, code: int) -> Outcome:
     """A run that ended with an error, and what it had found out by then."""
     state = "failed" if code else "skipped"
-    here = of(work_dir, run_id) if work_dir and run_id else None
-    if here is None or not code or not here.file(RECORD).exists():
-        return Outcome(run_id=run_id, state=state, reason=reason, exit=code)
-    return replace(outcome_of(here), state=state, reason=reason, exit=code)
+    bare = Outcome(run_id=run_id, state=state, reason=reason, exit=code)
+    if not (work_dir and run_id and code):
+        return bare
+    try:
+        here = of(work_dir, run_id)
+        found = outcome_of(here) if here.file(RECORD).exists() else bare
+    except RetrainError:
+        return bare  # the error is about this very folder, or its name
+    return replace(found, state=state, reason=reason, exit=code)
 
 
 def outcome_of(folder: RunFolder, ended: Run | None = None) -> Outcome:

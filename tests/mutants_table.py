@@ -263,7 +263,7 @@ MUTANTS = (
         old="except NotDoneError as error:",
         new="except RetrainError as error:",
         tests=(
-            "tests/e2e/test_decisions_of_people.py::test_a_rollback_after_the_verdict_makes_the_run_give_up",
+            "tests/e2e/test_decisions_of_people.py::test_a_promotion_by_hand_under_a_run_is_not_overwritten",
         ),
     ),
     Mutant(

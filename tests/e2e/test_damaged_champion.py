@@ -143,6 +143,16 @@ def test_a_registry_that_is_garbage_is_refused_and_left_as_it_is(ready: Home) ->
     assert registry.read_bytes() == b"not a database" * 1_000
 
 
+def test_a_registry_that_is_lost_is_not_taken_for_a_new_one(ready: Home) -> None:
+    versions = ready.published()
+    (ready.folder / "registry.sqlite").unlink()
+
+    clear(ready.run(), 2, "REGISTRY_URL", "belong together")
+
+    assert ready.registry.active() is None
+    assert ready.published() == versions
+
+
 def test_a_snapshot_that_was_altered_fails_the_run_and_reading_anew_mends_it(ready: Home) -> None:
     (snapshot,) = ready.store.glob("runs/*/votes.parquet")
     snapshot.write_bytes(snapshot.read_bytes()[:-100])
@@ -152,9 +162,13 @@ def test_a_snapshot_that_was_altered_fails_the_run_and_reading_anew_mends_it(rea
     assert ready.run("--full").state == "promoted"
 
 
-def test_a_run_record_of_a_newer_format_is_refused(ready: Home) -> None:
+def test_a_snapshot_of_a_newer_format_is_passed_over_and_all_is_read_anew(ready: Home) -> None:
     (record,) = ready.store.glob("runs/*/run.json")
     content = json.loads(record.read_text("utf-8")) | {"format_version": 2}
     record.write_text(json.dumps(content), "utf-8")
 
-    refused(ready, "run.json", "format_version", "upgrade")
+    done = ready.run()
+
+    assert (done.exit, done.state) == (0, "promoted"), done
+    assert "passed over" in done.err
+    assert "format_version" in done.err

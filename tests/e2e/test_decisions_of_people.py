@@ -34,7 +34,7 @@ def versions(home: Home) -> tuple[str, list[str]]:
     return active.version, [entry.version for entry in history]
 
 
-def test_a_rollback_after_the_verdict_makes_the_run_give_up(seasoned: Home) -> None:
+def test_a_rollback_after_the_verdict_leaves_the_new_model_waiting(seasoned: Home) -> None:
     # Given a run that would promote a third model over the second
     _, (first, second) = versions(seasoned)
     run = seasoned.paused(AFTER_THE_VERDICT)
@@ -44,10 +44,12 @@ def test_a_rollback_after_the_verdict_makes_the_run_give_up(seasoned: Home) -> N
     rolled_back = seasoned.task("rollback")
     assert (rolled_back.exit, rolled_back.result["version"]) == (0, first)
 
-    # Then the run ends without a change: it was compared with another champion
-    clear(run.end(), 5, "active version")
+    # Then the run ends without a change
+    done = run.end()
+    assert (done.exit, done.state) == (0, "approved"), done
+    assert "on hold" in done.result["reason"]
     assert versions(seasoned) == (first, [first, second, first])
-    assert seasoned.last_run().state == "failed"
+    assert seasoned.last_run().state == "approved"
     assert seasoned.free()
 
 
@@ -98,4 +100,6 @@ def test_a_promotion_by_hand_under_a_run_is_not_overwritten(ready: Home) -> None
 
     # Then the person's choice stays
     clear(run.end(), 5, "active version")
+    assert ready.last_run().state == "failed"
+    assert ready.free()
     assert versions(ready)[0] == approved.result["version"]
