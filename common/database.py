@@ -148,9 +148,11 @@ def server_address(url: str) -> ServerAddress:
     try:
         parts = urlsplit(url)
         port = parts.port or MYSQL_PORT
+        (parts.hostname or "").encode("idna")  # as whoever looks the name up will do
     except ValueError as exc:
         raise UsageError(
-            f"the host and the port (1 to 65535) in DATABASE_URL cannot be read: {FORMS}"
+            "the host (names of 1 to 63 characters) and the port (1 to 65535) in DATABASE_URL "
+            f"cannot be read: {FORMS}"
         ) from exc
     if parts.password is not None:
         raise UsageError(

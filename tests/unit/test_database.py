@@ -41,6 +41,8 @@ def test_the_port_is_mysqls_unless_given() -> None:
         (f"postgresql://me:{SECRET}@db.example/hairme", "scheme postgresql"),
         ("mysql://db.example/hairme", "name a user"),
         ("mysql://me@/hairme", "name a host"),
+        ("mysql://me@db..example/hairme", "names of 1 to 63 characters"),
+        (f"mysql://me:{SECRET}@{'d' * 64}.example/hairme", "names of 1 to 63 characters"),
         ("mysql://me@db.example/", "name a database"),
         ("mysql://me@db.example:99999/hairme", "port"),
         (f"mysql://me:{SECRET}@db.example:x/hairme", "port"),
