@@ -3,14 +3,14 @@
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
 
 from common.errors import MissingError, StoreError, UsageError
-from common.store import open_store
-from common.store.directory import DirectoryStore
+from common.store import folder_of, open_store
+from common.store.directory import DirectoryStore, sync_folder
 
 Racer = Callable[..., Any]
 MEGABYTE = 1 << 20
@@ -63,12 +63,37 @@ def test_an_address_of_another_kind_is_refused_without_repeating_its_secrets(url
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("flavour", "path", "folder"),
+    [
+        (PureWindowsPath, "/C:/store", "C:/store"),
+        (PureWindowsPath, "//server/share/store", "//server/share/store"),
+        (PurePosixPath, "/C:/store", "/C:/store"),
+        (PurePosixPath, "/var/store", "/var/store"),
+    ],
+)
+def test_the_folder_of_an_address_is_absolute_on_each_system(
+    flavour: type[PurePath], path: str, folder: str
+) -> None:
+    found = folder_of(path, flavour)
+
+    assert found == flavour(folder)
+    assert found.is_absolute()
+
+
 def test_a_folder_that_is_not_absolute_is_refused() -> None:
     with pytest.raises(UsageError, match="must be absolute, got store"):
         DirectoryStore(Path("store"))
 
 
 # --- the folder
+
+
+def test_a_folder_is_written_to_disk_where_the_system_can_open_one(tmp_path: Path) -> None:
+    sync_folder(tmp_path / "missing", "nt")
+
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "missing", "posix")
 
 
 def test_neither_opening_nor_reading_makes_the_folder(store: DirectoryStore, root: Path) -> None:
