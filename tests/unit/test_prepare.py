@@ -257,5 +257,5 @@ def test_votes_that_were_altered_in_their_file_name_it(tmp_path: Path, at: float
     place = int(at * len(data))
     votes.write_bytes(data[:place] + bytes(len(data) // 4) + data[place + len(data) // 4 :])
 
-    with pytest.raises(RetrainError, match="votes.parquet of .* must be whole"):
+    with pytest.raises(RetrainError, match=r"votes.parquet of .* must be whole"):
         prepare.prepare(votes, NO_BASE)
