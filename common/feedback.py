@@ -41,6 +41,7 @@ SPLIT_VERSION = "1"
 SPLIT_PARTS = 10_000
 TRAIN_BELOW = 7_000
 VALIDATION_BELOW = 8_500
+TEST_SHARE = (SPLIT_PARTS - VALIDATION_BELOW) / SPLIT_PARTS  # of all votes, as far as groups allow
 SPLITS = ("train", "validation", "test")
 Split = Literal["train", "validation", "test"]
 

@@ -12,14 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from common.feedback import TEST_SHARE
 from task.evaluate import WORSE_LEVEL, Difference, Evaluation
 from task.intervals import Interval
 
 Answer = Literal["pass", "fail", "undecided"]
 Decision = Literal["promote", "reject", "inconclusive"]
 
-TEST_SHARE = 0.15
-"""Share of all votes that the split puts into test."""
 _POWER = 1.645 + 0.842
 """Normal quantiles of a 5 % one-sided test with 80 % power."""
 

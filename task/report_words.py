@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.feedback import TEST_SHARE
 from task.report_numbers import count, decimal, number, percent, plain, signed, spaced, text
-
-TEST_SHARE = 0.15  # the fixed split: of a hundred new votes about fifteen are tested
 
 Json = Mapping[str, Any]
 

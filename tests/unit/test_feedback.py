@@ -216,6 +216,12 @@ def test_the_split_is_the_first_eight_bytes_modulo_ten_thousand(part: int, split
     assert feedback.split(first_bytes + "f" * 48) == split
 
 
+def test_the_share_of_test_is_the_splits_own() -> None:
+    sides = [feedback.split(f"{part:016x}") for part in range(feedback.SPLIT_PARTS)]
+
+    assert sides.count("test") / len(sides) == feedback.TEST_SHARE
+
+
 @pytest.mark.parametrize(
     ("user_id", "split"), [("lee", "train"), ("person-8", "validation"), ("kim", "test")]
 )
