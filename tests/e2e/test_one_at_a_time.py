@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from tests.e2e.home import Home, clear, digest, finished, until
+from common.errors import RegistryError
+from common.registry.sqlite import SqliteRegistry
+from tests.e2e.home import Home, Paused, clear, digest, finished, until
 
 TRAINING = {"path": "model/model.json"}
 EVALUATING = {"path": ".evaluation.json.new"}
 PROMOTING = {"event": "sqlite3.connect", "path": "registry.sqlite", "function": "promote"}
+
+
+def put_to_sleep(sleeper: Paused, home: Home) -> None:
+    """Suspend a process, but not while its heartbeat holds the registry: all would wait for it."""
+    registry = SqliteRegistry(home.folder / "registry.sqlite", busy_seconds=0.2)
+    while True:
+        sleeper.signal(SIGSTOP)
+        try:
+            return registry.check_writable()
+        except RegistryError:
+            sleeper.signal(SIGCONT)
+            time.sleep(0.05)
 
 
 def everything(folder: Path) -> dict[str, str]:
@@ -82,7 +97,7 @@ def test_whoever_sleeps_through_its_lease_promotes_nothing(
     sleeper = ready.paused(point, RETRAIN_LEASE_SECONDS="1")
     sleeper.wait()
     asleep = ready.last_run()
-    sleeper.signal(SIGSTOP)
+    put_to_sleep(sleeper, ready)
     until(ready.lease_is_free)
 
     # When another run takes over and promotes, and the first one wakes
@@ -104,7 +119,7 @@ def test_whoever_sleeps_through_its_lease_promotes_nothing(
 def test_whoever_lost_its_lease_does_not_disturb_the_run_that_has_it(ready: Home) -> None:
     sleeper = ready.paused(EVALUATING, RETRAIN_LEASE_SECONDS="1")
     sleeper.wait()
-    sleeper.signal(SIGSTOP)
+    put_to_sleep(sleeper, ready)
     until(ready.lease_is_free)
     other = ready.paused(PROMOTING)
     other.wait()
