@@ -8,77 +8,17 @@ are seven questions in all, and the driver's cost per row is what limits the rea
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from common import queries
-from common.errors import DatabaseError, UsageError
+from common.errors import UsageError
+from common.votes_table import Database, Row, ServerAddress, VoteCounts
+
+__all__ = ["Database", "Row", "ServerAddress", "VoteCounts", "connect"]
 
 MYSQL_SCHEMES = ("mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy")
 FORMS = "sqlite:///path, mysql://, mysql+pymysql:// or asyncmy://user@host:port/database"
 MYSQL_PORT = 3306
-
-Row = Sequence[bytes]  # in the order of queries.ROW, then all votes and clicks in one field
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoteCounts:
-    """Votes in all, and new ones: after the last verdict's cutoff and not after this one."""
-
-    total: int
-    new: int
-
-
-class Database(Protocol):
-    """One consistent view of `analysis_history`; every failure is a DatabaseError."""
-
-    kind: Literal["sqlite", "mysql"]
-    identity: str  # hex SHA-256 of what is read, without the user
-
-    def clock(self) -> datetime:
-        """The database's own clock when the snapshot began, in UTC."""
-
-    def columns(self) -> frozenset[str]:
-        """The columns of the table; a missing table or needed column is an error."""
-
-    def count_votes(self, since: datetime | None) -> VoteCounts:
-        """Eligible votes; before any verdict (`since` None) every vote is new."""
-
-    def voted_rows(self) -> Iterator[Row]:
-        """Every voted row, by id."""
-
-    def changed_rows(self, since: datetime) -> Iterator[Row]:
-        """What may have changed since then, in no order: see `queries.read_changed`."""
-
-    def has_feedback_index(self) -> bool:
-        """Whether an index begins with feedback_at."""
-
-    def tls_in_use(self) -> bool:
-        """Whether the connection is encrypted; a file has none."""
-
-    def can_write(self) -> bool:
-        """Whether this user could change anything: a right beyond SELECT, a writable file."""
-
-    def close(self) -> None:
-        """End the snapshot."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServerAddress:
-    """Where a MySQL or MariaDB server is; without a password, which never is in an address."""
-
-    user: str
-    host: str
-    port: int
-    database: str
 
 
 def connect(
@@ -179,19 +119,3 @@ def _refuse_options(parts: SplitResult) -> None:
             f"DATABASE_URL takes no options but charset, got {', '.join(sorted(names))}: "
             "the CA goes into DB_CA, the password into DB_PASSWORD"
         )
-
-
-def check_columns(columns: frozenset[str], where: str) -> frozenset[str]:
-    """`columns` if the table has all that is needed, else a DatabaseError with the remedy."""
-    if not columns:
-        raise DatabaseError(
-            f"{where} must have a table {queries.TABLE}, found none: check the database's name "
-            f"in DATABASE_URL and that its user may SELECT from {queries.TABLE}"
-        )
-    missing = queries.missing_columns(columns)
-    if missing:
-        raise DatabaseError(
-            f"{queries.TABLE} must have every needed column, got no {', '.join(missing)}: "
-            "add it, or give the user the right to read it"
-        )
-    return columns

@@ -12,15 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
 
 import pymysql
 from pymysql.converters import encoders
 from pymysql.cursors import SSCursor
 
 from common import queries
-from common.database import Row, ServerAddress, VoteCounts, check_columns
 from common.errors import DatabaseError, UsageError
+from common.votes_table import Database, Row, ServerAddress, check_columns
 
 CONNECT_SECONDS = 10
 GRACE_SECONDS = 30  # the client waits so much longer than the server may take
@@ -58,10 +57,11 @@ class _StreamCursor(SSCursor):
             result.unbuffered_active = False
 
 
-class MysqlDatabase:
-    """See `common.database.Database`."""
+class MysqlDatabase(Database):
+    """See `common.votes_table.Database`."""
 
-    kind: Literal["sqlite", "mysql"] = "mysql"
+    kind = "mysql"
+    dialect = queries.MYSQL
 
     def __init__(
         self,
@@ -111,27 +111,6 @@ class MysqlDatabase:
         found = frozenset(name.decode().lower() for (name,) in names)
         return check_columns(found, f"the database {self._address.database}")
 
-    def count_votes(self, since: datetime | None) -> VoteCounts:
-        """Eligible votes; before any verdict (`since` None) every vote is new."""
-        numbers = queries.vote_columns(self.columns())
-        total = self._number(*queries.count_votes(queries.MYSQL, numbers))
-        if since is None:
-            return VoteCounts(total=total, new=total)
-        window = queries.count_votes_between(
-            queries.MYSQL, numbers, _naive_utc(since), _naive_utc(self._clock)
-        )
-        return VoteCounts(total=total, new=self._number(*window))
-
-    def voted_rows(self) -> Iterator[Row]:
-        """Every voted row, by id."""
-        numbers = queries.vote_columns(self.columns())
-        return self._stream(*queries.read_voted(queries.MYSQL, numbers))
-
-    def changed_rows(self, since: datetime) -> Iterator[Row]:
-        """What may have changed since then, in no order: see `queries.read_changed`."""
-        numbers = queries.vote_columns(self.columns())
-        return self._stream(*queries.read_changed(queries.MYSQL, numbers, _naive_utc(since)))
-
     def has_feedback_index(self) -> bool:
         """Whether an index begins with feedback_at."""
         found = self._all(
@@ -155,12 +134,6 @@ class MysqlDatabase:
         if self._connection.open:
             self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _begin(self, seconds: float) -> datetime:
         """Begin the read-only snapshot; the clock is read first, so that nothing is missed.
 
@@ -179,6 +152,9 @@ class MysqlDatabase:
         clock = self._all("SELECT UTC_TIMESTAMP(6)", [])[0][0].decode()
         self._execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", [])
         return datetime.fromisoformat(clock).replace(tzinfo=UTC)
+
+    def _bound(self, time: datetime) -> object:
+        return _naive_utc(time)
 
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
         with self._reasons():

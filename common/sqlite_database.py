@@ -12,22 +12,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
 
 from common import queries
-from common.database import Row, VoteCounts, check_columns
 from common.errors import DatabaseError
 from common.feedback import utc_microseconds
+from common.votes_table import Database, Row, check_columns
 
 BUSY_SECONDS = 10.0
 STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: about a millisecond
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class SqliteDatabase:
-    """See `common.database.Database`."""
+class SqliteDatabase(Database):
+    """See `common.votes_table.Database`."""
 
-    kind: Literal["sqlite", "mysql"] = "sqlite"
+    kind = "sqlite"
+    dialect = queries.SQLITE
 
     def __init__(self, path: Path, identity: str, statement_timeout_seconds: float) -> None:
         self.identity = identity
@@ -63,27 +63,6 @@ class SqliteDatabase:
         found = frozenset(name.decode().lower() for (name,) in names)
         return check_columns(found, f"the database {self._path}")
 
-    def count_votes(self, since: datetime | None) -> VoteCounts:
-        """Eligible votes; before any verdict (`since` None) every vote is new."""
-        numbers = queries.vote_columns(self.columns())
-        total = self._number(*queries.count_votes(queries.SQLITE, numbers))
-        if since is None:
-            return VoteCounts(total=total, new=total)
-        window = queries.count_votes_between(
-            queries.SQLITE, numbers, _microseconds(since), _microseconds(self._clock)
-        )
-        return VoteCounts(total=total, new=self._number(*window))
-
-    def voted_rows(self) -> Iterator[Row]:
-        """Every voted row, by id."""
-        numbers = queries.vote_columns(self.columns())
-        return self._stream(*queries.read_voted(queries.SQLITE, numbers))
-
-    def changed_rows(self, since: datetime) -> Iterator[Row]:
-        """What may have changed since then, in no order: see `queries.read_changed`."""
-        numbers = queries.vote_columns(self.columns())
-        return self._stream(*queries.read_changed(queries.SQLITE, numbers, _microseconds(since)))
-
     def has_feedback_index(self) -> bool:
         """Whether an index begins with feedback_at."""
         found = self._all(
@@ -105,12 +84,6 @@ class SqliteDatabase:
         """End the snapshot."""
         self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _begin(self) -> datetime:
         """Begin the snapshot, which is what the first statement of a transaction sees."""
         self._connection.text_factory = bytes
@@ -121,6 +94,9 @@ class SqliteDatabase:
             self._connection.execute("BEGIN")
             self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         return clock
+
+    def _bound(self, time: datetime) -> object:
+        return _microseconds(time)
 
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
         with self._reasons():
