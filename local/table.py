@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.queries import TABLE
+from common.queries import TABLE, create_index
 from local.rows import Row, row_columns
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def create_sqlite(path: Path, *, styles: int = 3) -> sqlite3.Connection:
     """Make the file and the table with 3 or 5 styles per row; the caller closes."""
     connection = sqlite3.connect(path)
     connection.execute(_create(styles, "INTEGER PRIMARY KEY AUTOINCREMENT"))
-    connection.execute(f"CREATE INDEX ix_feedback_at ON {TABLE} (feedback_at)")
+    connection.execute(create_index(range(1, styles + 1)))
     connection.commit()
     return connection
 
@@ -56,7 +56,7 @@ def create_mysql(connection: MySQLConnection[Any], *, styles: int = 3) -> None:
     table = _create(styles, "INT AUTO_INCREMENT PRIMARY KEY") + " CHARACTER SET utf8mb4"
     with connection.cursor() as cursor:
         cursor.execute(table)
-        cursor.execute(f"CREATE INDEX ix_feedback_at ON {TABLE} (feedback_at)")
+        cursor.execute(create_index(range(1, styles + 1)))
 
 
 def _create(styles: int, key: str) -> str:

@@ -19,7 +19,7 @@ from typing import Literal
 
 from common.database import Database, server_address
 from common.errors import AlreadyExistsError, RetrainError
-from common.queries import TABLE
+from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
 from common.store import Store
 from task import deploy, pipeline, publish, stages
@@ -28,7 +28,6 @@ from task.stages import Loop
 Answer = Literal["ok", "warn", "fault"]
 SKEW = timedelta(minutes=5)
 """Clocks further apart than this are warned of: votes would seem to come from the future."""
-INDEX = f"CREATE INDEX ix_feedback_at ON {TABLE} (feedback_at)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,8 @@ def _rights(db: Database) -> tuple[Answer, str]:
 def _index(db: Database) -> tuple[Answer, str]:
     if db.has_feedback_index():
         return "ok", "feedback_at is indexed"
-    return "warn", f"reading what changed will be slow without an index: {INDEX}"
+    statement = create_index(vote_columns(db.columns()))
+    return "warn", f"reading what changed will be slow without an index: {statement}"
 
 
 def _encryption(loop: Loop, db: Database) -> tuple[Answer, str]:
