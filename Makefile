@@ -80,7 +80,8 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	fi
 
 # The two core packages hold the server and what sets up its folder, but no service: nothing is
-# started on this machine. The tests start their own server and stop it.
+# started on this machine. The tests start their own server and stop it. (Older Ubuntus name
+# them otherwise: there it is the whole package.)
 mariadb:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
 	if ! command -v mariadbd >/dev/null; then \
@@ -88,7 +89,9 @@ mariadb:
 		as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
 		echo "installing $$packages for the tests, once"; \
 		{ $$as_root apt-get update -qq; $$as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends $$packages; } >/dev/null || { \
+			apt-get install -y -qq --no-install-recommends $$packages || $$as_root env \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mariadb-server; \
+		} >/dev/null || { \
 			echo "The tests need MariaDB's server, and it could not be installed." \
 				"Run as an administrator: apt-get install $$packages"; \
 			exit 1; } >&2; \
