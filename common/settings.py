@@ -55,7 +55,7 @@ class Settings:
         None, "addresses", "runs, lease and active version: `sqlite:///…`"
     )
     serving_url: str | None = _setting(
-        None, "addresses", "who serves the model: `http://127.0.0.1:port` or `none`"
+        None, "addresses", "who serves the model: `none`, until there is an API to ask"
     )
     db_password: str | None = _setting(
         None, "addresses", "the database password; never in YAML or a URL", secret=True
