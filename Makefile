@@ -8,16 +8,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common task api local infra bench tests)))))
+ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra bench tests)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench mutants clean mariadb
+.PHONY: help demo demo-local test check fmt bench mutants clean mariadb
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## play the whole loop on made-up votes (SEED=n)
-	@$(BIN)/python -m local.demo --seed $(SEED)
+demo: $(VENV)/.local ## play the whole loop in an emulated cloud, on made-up votes (SEED=n)
+	@$(BIN)/python -m local.demo_local --seed $(SEED)
+
+demo-local: $(VENV)/.runtime ## the same loop without a cloud: folders, files and one command
+	@$(BIN)/python -m local.demo_local --seed $(SEED)
 
 test: $(VENV)/.dev mariadb ## run every level of test, with coverage
 	@$(BIN)/coverage erase
@@ -29,7 +32,7 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, import contracts, test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(ROOMS)
-	@$(BIN)/lint-imports --no-logo
+	@PYTHONPATH=.:lambda $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
 fmt: $(VENV)/.dev ## format the code and mend what the linter can
@@ -70,14 +73,25 @@ $(VENV)/.runtime: requirements.txt
 		touch $@; \
 	fi
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
-	@exec 9>$(VENV)/.lock; flock 9; \
-	if [ ! $@ -nt requirements-dev.txt ] || [ ! $@ -nt $(VENV)/.runtime ]; then \
+$(VENV)/.local: requirements-local.txt $(VENV)/.runtime
+	@$(call more,requirements-local.txt)
+
+$(VENV)/.infra: infra/requirements.txt $(VENV)/.runtime
+	@$(call more,infra/requirements.txt)
+
+$(VENV)/.dev: requirements-dev.txt infra/requirements.txt $(VENV)/.local
+	@$(call more,requirements-dev.txt)
+
+# Installs $(1) on top of what is there, unless the stamp is newer than all it depends on.
+define more
+exec 9>$(VENV)/.lock; flock 9; \
+	if [ -n "$$(find $^ -newer $@ 2>/dev/null)" ] || [ ! -e $@ ]; then \
 		set -e; \
-		echo "installing requirements-dev.txt into $(VENV), once"; \
-		$(PIP) -r requirements-dev.txt; \
+		echo "installing $(1) into $(VENV), once"; \
+		$(PIP) -r $(1); \
 		touch $@; \
 	fi
+endef
 
 # The two core packages hold the server and what sets up its folder, but no service: nothing is
 # started on this machine. The tests start their own server and stop it. (Older Ubuntus name

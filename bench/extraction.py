@@ -11,8 +11,8 @@ from bench.child import Measured, flat, measure
 from bench.figure import Arm, Figure, Outcome, Round, Size, Target, alternated, middle, ratio
 from bench.server import USER, fill, server
 from common.database import connect
+from local.mariadb import HOST, Server
 from task.extract import extract
-from tests.mariadb import HOST, Server
 
 SMALL = 100_000
 QUICK, FULL, LARGE = SMALL, 500_000, 2_000_000

@@ -30,11 +30,11 @@ from bench.figure import (
 )
 from bench.server import USER, fill, server, votes_world, writer
 from common.database import Database, connect
+from local.mariadb import Server
 from local.votes import change_votes
 from task.extract import extract
 from task.snapshot import BaseSnapshot
 from task.votes import VoteReader
-from tests.mariadb import Server
 
 QUICK, FULL = 100_000, 1_000_000
 SHARE = 0.01

@@ -14,10 +14,10 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
+from local.mariadb import HOST, Server, running
 from local.table import create_mysql
 from local.votes import Written, write_votes
 from local.world import World, make_world
-from tests.mariadb import HOST, Server, running
 
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 VOTES_PER_ANALYSIS = 1.2575

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from local.mariadb import Server, running
 from tests.history import History, MysqlHistory, SqliteHistory
-from tests.mariadb import Server, running
 
 _numbers = count(1)
 

@@ -10,35 +10,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow.parquet as pq
 
 from common.database import Database, connect
+from local.mariadb import columns
 from task.extract import extract
 from task.snapshot import BaseSnapshot, Snapshot
 
 if TYPE_CHECKING:
-    from tests.mariadb import Server
+    from local.mariadb import Server
 
 TIMEOUT = 60.0
 HOUR = timedelta(hours=1)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 VOTED = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-def columns(votes: int = 3) -> str:
-    """The columns' definitions, for MySQL and SQLite alike, with `votes` votes a row."""
-    own = (
-        "id INTEGER PRIMARY KEY",
-        "user_id VARCHAR(100) DEFAULT 'anonymous'",
-        "image_hash VARCHAR(64)",
-        "face_shape VARCHAR(50)",
-        "personal_color VARCHAR(50)",
-        # Not JSON: that type refuses text that is none, and such text is what we want to have.
-        "recommended_styles LONGTEXT",
-        "created_at DATETIME(6)",
-        "feedback_at DATETIME(6) NULL",
-    )
-    numbers = range(1, votes + 1)
-    voted = (f"style_{i}_feedback VARCHAR(10)" for i in numbers)
-    clicked = (f"style_{i}_naver_clicked BOOLEAN" for i in numbers)
-    return ", ".join((*own, *voted, *clicked))
 
 
 def styles(*names: str, **more: object) -> str:

@@ -18,16 +18,25 @@ case "$1 $2" in
 "-c import ensurepip"*) exit {no_venv} ;;
 "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 "-m pip") sleep 0.1; shift 2; echo "$@" >> pip.log ;;
-"-m local.demo") shift 2; echo "the demo got $*" ;;
+"-m local.demo_local") shift 2; echo "the demo got $*" ;;
 *) echo "unexpected: $*" >&2; exit 9 ;;
 esac
 """
 
 
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-local.txt",
+    "requirements-dev.txt",
+    "infra/requirements.txt",
+)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with the Makefile, the requirements and a Python that is new and complete."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+    (tmp_path / "infra").mkdir()
+    for name in ("Makefile", *REQUIREMENTS):
         shutil.copy(ROOT / name, tmp_path / name)
     stand_in(tmp_path)
     return tmp_path
@@ -68,16 +77,26 @@ def test_help_is_the_default_and_lists_every_command() -> None:
     status, output = said(make(ROOT))
 
     assert status == 0
-    assert set(re.findall(r"^  make (\w+) +\S", output, re.MULTILINE)) == commands
-    assert {"demo", "test", "check", "fmt", "bench", "mutants", "clean", "help"} == commands
+    assert set(re.findall(r"^  make ([\w-]+) +\S", output, re.MULTILINE)) == commands
+    assert {
+        "demo",
+        "demo-local",
+        "test",
+        "check",
+        "fmt",
+        "bench",
+        "mutants",
+        "clean",
+        "help",
+    } == commands
 
 
 def test_every_requirement_is_pinned_exactly() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in (*REQUIREMENTS, "lambda/requirements.txt"):
         for line in (ROOT / name).read_text().splitlines():
             wanted = line.partition("#")[0].strip()
-            if wanted and wanted != "-r requirements.txt":
-                assert re.fullmatch(r"[A-Za-z0-9_-]+==[0-9.]+", wanted), wanted
+            if wanted and not wanted.startswith("-r "):
+                assert re.fullmatch(r"[A-Za-z0-9_-]+(\[[a-z0-9,]+\])?==[0-9.]+", wanted), wanted
 
 
 def test_the_demo_installs_torch_first_and_alone_then_the_rest_and_no_tools(project: Path) -> None:
@@ -88,32 +107,33 @@ def test_the_demo_installs_torch_first_and_alone_then_the_rest_and_no_tools(proj
 
     assert status == 0, output
     assert "the demo got --seed 7" in output
-    first, second = (project / "pip.log").read_text().splitlines()
+    first, second, third = (project / "pip.log").read_text().splitlines()
     assert first.split()[-1] == pin.group()
     assert "--retries 0 --extra-index-url https://download.pytorch.org/whl/cpu" in first
     assert second.endswith("-r requirements.txt")
-    assert "index" not in second
+    assert third.endswith("-r requirements-local.txt")
+    assert "index" not in second + third
 
 
 def test_what_is_installed_is_not_installed_again_until_the_pins_change(project: Path) -> None:
     log = project / "pip.log"
     said(make(project, ".venv/.dev"))
-    assert len(log.read_text().splitlines()) == 3
+    assert len(log.read_text().splitlines()) == 4
 
     said(make(project, ".venv/.dev"))
-    assert len(log.read_text().splitlines()) == 3
+    assert len(log.read_text().splitlines()) == 4
 
     (project / "requirements.txt").write_text("torch==9.9.9  # newer\n")
     said(make(project, ".venv/.dev"))
-    assert log.read_text().splitlines()[3].endswith("torch==9.9.9")
-    assert len(log.read_text().splitlines()) == 6
+    assert log.read_text().splitlines()[4].endswith("torch==9.9.9")
+    assert len(log.read_text().splitlines()) == 8
 
 
 def test_two_commands_at_once_install_once(project: Path) -> None:
     for process in [make(project, "demo"), make(project, "demo")]:
         assert said(process)[0] == 0
 
-    assert len((project / "pip.log").read_text().splitlines()) == 2
+    assert len((project / "pip.log").read_text().splitlines()) == 3
 
 
 def test_an_installation_that_failed_is_begun_again(project: Path) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.mariadb import HOST, Server
+from local.mariadb import HOST, Server
 
 
 @contextmanager

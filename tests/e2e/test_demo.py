@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import EXPECTED
+from local.demo_local import EXPECTED
 from task.outcome import Outcome
 from tests.e2e.home import ROOT
 
@@ -23,7 +23,15 @@ EXITS = {"data_stopped": 3}
 
 @pytest.mark.timeout(300)
 def test_the_demo_reaches_the_end_of_its_story(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.demo", "--seed", "1", "--folder", str(tmp_path / "d")]
+    command = [
+        sys.executable,
+        "-m",
+        "local.demo_local",
+        "--seed",
+        "1",
+        "--folder",
+        str(tmp_path / "d"),
+    ]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 

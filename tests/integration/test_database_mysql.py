@@ -8,8 +8,8 @@ import pytest
 
 from common.database import VoteCounts
 from common.errors import DatabaseError
+from local.mariadb import READER_PASSWORD, Server, running
 from tests.history import History, MysqlHistory, analysis
-from tests.mariadb import READER_PASSWORD, Server, running
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.mariadb import READER_PASSWORD, Server, running
 from tests.history import MysqlHistory, analysis
-from tests.mariadb import READER_PASSWORD, Server, running
 from tests.unit.place import Place
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from common.errors import DatabaseError
+from local.mariadb import Server, running
 from task.extract import extract
 from tests.history import HOUR, MysqlHistory, analysis, as_base, read, styles, votes_in
-from tests.mariadb import Server, running
 
 
 def test_enum_json_and_other_character_sets_are_read_alike(mariadb: Server, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from local.mariadb import READER, READER_PASSWORD, Server, running
 from local.table import create_mysql, create_sqlite
 from local.votes import change_votes, write_votes
 from tests.e2e.conftest import CHANGED, WORLD
 from tests.e2e.cut import cut_off_after
 from tests.e2e.home import Done, Home, clear, digest, until
-from tests.mariadb import READER, READER_PASSWORD, Server, running
 
 VOTES = 1_200
 

@@ -11,10 +11,10 @@ import pytest
 from pymysql.connections import Connection
 
 from common.feedback import VOTES
+from local.mariadb import HOST, Server, running
 from local.table import create_mysql
 from local.votes import change_votes, overwrite_with_like, restore, write_votes
 from local.world import make_world
-from tests.mariadb import HOST, Server, running
 
 START, END = datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 9, 1, tzinfo=UTC)
 LATER = datetime(2025, 10, 1, 12, tzinfo=UTC)

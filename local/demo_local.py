@@ -1,4 +1,4 @@
-"""The whole story on this machine, in a minute: `make demo`, or `python -m local.demo --seed 3`.
+"""The whole story without a cloud: `make demo-local`, or `python -m local.demo_local --seed 3`.
 
 Every act is the real command in a process of its own (`python -m task run --json`), on a
 SQLite table of votes, a folder as model store and a SQLite registry, all in `.demo/`. The demo
@@ -252,7 +252,7 @@ def _shortest(path: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Play; exit 0 when every act ended as the story says, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.demo_local", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="seed of the people and the votes")
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
     arguments = parser.parse_args(argv)

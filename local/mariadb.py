@@ -29,7 +29,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from common.database import Database, connect
-from tests.history import columns
 
 CACHE = Path(__file__).parents[1] / ".cache"
 HOST = "127.0.0.1"
@@ -95,6 +94,25 @@ class Server:
         """Kill the server at once."""
         self.process.kill()
         self.process.wait()
+
+
+def columns(votes: int = 3) -> str:
+    """The columns' definitions, for MySQL and SQLite alike, with `votes` votes a row."""
+    own = (
+        "id INTEGER PRIMARY KEY",
+        "user_id VARCHAR(100) DEFAULT 'anonymous'",
+        "image_hash VARCHAR(64)",
+        "face_shape VARCHAR(50)",
+        "personal_color VARCHAR(50)",
+        # Not JSON: that type refuses text that is none, and such text is what we want to have.
+        "recommended_styles LONGTEXT",
+        "created_at DATETIME(6)",
+        "feedback_at DATETIME(6) NULL",
+    )
+    numbers = range(1, votes + 1)
+    voted = (f"style_{i}_feedback VARCHAR(10)" for i in numbers)
+    clicked = (f"style_{i}_naver_clicked BOOLEAN" for i in numbers)
+    return ", ".join((*own, *voted, *clicked))
 
 
 @contextmanager

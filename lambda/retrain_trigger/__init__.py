@@ -1,0 +1,1 @@
+"""Starts the weekly run when there are enough new votes, and watches how it ends."""
