@@ -18,6 +18,8 @@ from common.errors import UsageError
 from common.setting_rules import PAGE, Rule, checked
 from common.setting_sources import environment_name, from_variables, from_yaml, read_env_file
 
+CREDENTIALS = ("db_password", "db_secret_arn", "db_iam_auth")
+
 
 def _setting(default: object, section: str, says: str, **rule: Any) -> Any:
     """A dataclass field that carries its `Rule`; only text can be left out (default None)."""
@@ -49,19 +51,33 @@ class Settings:
         None, "addresses", "where the votes are: `mysql://…` or `sqlite:///…`, without a password"
     )
     store_url: str | None = _setting(
-        None, "addresses", "where model versions are kept: `file:///…`"
+        None, "addresses", "where model versions are kept: `file:///…` or `s3://bucket/prefix`"
     )
     registry_url: str | None = _setting(
-        None, "addresses", "runs, lease and active version: `sqlite:///…`"
+        None, "addresses", "runs, lease and active version: `sqlite:///…` or `dynamodb://table`"
     )
     serving_url: str | None = _setting(
-        None, "addresses", "who serves the model: `none`, until there is an API to ask"
+        None, "addresses", "who serves the model: `none` or `ecs://cluster/service`"
     )
     db_password: str | None = _setting(
         None, "addresses", "the database password; never in YAML or a URL", secret=True
     )
+    db_secret_arn: str | None = _setting(
+        None,
+        "addresses",
+        "instead of a password: the Secrets Manager secret that holds it, read at run time",
+        unit="ARN",
+    )
+    db_iam_auth: bool = _setting(
+        False,
+        "addresses",
+        "instead of a password: an RDS IAM token, made at run time; needs `DB_CA`",
+    )
     db_ca: str | None = _setting(
-        None, "addresses", "CA file that vouches for a MySQL server on another host", unit="path"
+        None,
+        "addresses",
+        "CA file that vouches for a MySQL server on another host; `rds`: Amazon's own, built in",
+        unit="path",
     )
     work_dir: str = _setting("work", "addresses", "folder of the runs in progress", unit="path")
     log_dir: str = _setting("logs", "addresses", "folder of the JSON log files", unit="path")
@@ -202,11 +218,30 @@ class Settings:
         at_least=1,
         at_most=86_400,
     )
+    deadline_minutes: int = _count(
+        120,
+        "scheduler",
+        "a run that takes longer is stopped",
+        unit="minutes",
+        at_least=1,
+        at_most=1_440,
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = checked(field.name, field.metadata["rule"], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+        _check_one_credential(self)
+
+
+def _check_one_credential(settings: Settings) -> None:
+    """Two sources of the password would leave open which of them a log-in used."""
+    names = [name for name in CREDENTIALS if getattr(settings, name)]
+    if len(names) > 1:
+        raise UsageError(
+            "at most one of DB_PASSWORD, DB_SECRET_ARN and DB_IAM_AUTH may be set, got "
+            f"{' and '.join(name.upper() for name in names)}: remove all but the one that is meant"
+        )
 
 
 RULES: Mapping[str, Rule] = {

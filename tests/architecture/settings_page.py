@@ -19,7 +19,8 @@ Sources, the later one wins: a YAML file with the sections below, a `.env` file,
 the options of a command. A name that does not exist, a value out of range and a missing address
 are errors that end with exit status 2. An empty variable counts as not set. Names in `.env` that
 are not listed here are passed over, so the application's own file may be used. No address has a
-default, and none may hold a password: that is `DB_PASSWORD`, which may not stand in YAML.
+default, and none may hold a password: that is `DB_PASSWORD`, which may not stand in YAML, or what
+`DB_SECRET_ARN` or `DB_IAM_AUTH` obtains when the loop runs; at most one of the three may be set.
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import UsageError
 from common.setting_sources import SECTIONS
-from common.settings import RULES, Settings, load, public, require
+from common.settings import CREDENTIALS, RULES, Settings, load, public, require
 
 SECRET = "hunter2-Ä/#"
 
@@ -63,22 +63,25 @@ def test_yaml_then_env_file_then_environment_then_flags_the_later_wins(tmp_path:
     assert (settings.max_epochs, settings.early_stopping_patience) == (3, 4)
 
 
+@pytest.mark.parametrize("credential", CREDENTIALS)
 def test_every_setting_can_be_set_by_its_variable_and_all_but_the_secret_by_yaml(
-    tmp_path: Path,
+    tmp_path: Path, credential: str
 ) -> None:
+    # Given every setting, and of the three sources of the password one
     odd: dict[str, object] = {
         "db_password": SECRET,
         "database_url": "sqlite:///votes.db",
         "candidates": "embedding",
     }
     by_kind: dict[type, object] = {int: 7, float: 0.25, bool: True, str: "some text"}
-    values = {name: odd.get(name, by_kind[rule.kind]) for name, rule in RULES.items()}
+    names = [name for name in RULES if name == credential or name not in CREDENTIALS]
+    values = {name: odd.get(name, by_kind[RULES[name].kind]) for name in names}
     values["auto_deploy"] = False
     sections = {
         section: {n: v for n, v in values.items() if RULES[n].section == section}
         for section in SECTIONS
     }
-    del sections["addresses"]["db_password"]
+    sections["addresses"].pop("db_password", None)
     variables = {
         (name.upper() if RULES[name].section == "addresses" else f"RETRAIN_{name.upper()}"): value
         for name, value in values.items()
@@ -87,8 +90,9 @@ def test_every_setting_can_be_set_by_its_variable_and_all_but_the_secret_by_yaml
     from_environment = read(tmp_path, environ={name: str(v) for name, v in variables.items()})
     from_yaml = read(tmp_path, yaml=json.dumps(sections))
 
-    assert dataclasses.asdict(from_environment) == values
-    assert dataclasses.asdict(from_yaml) == {**values, "db_password": None}
+    defaults = dataclasses.asdict(Settings())
+    assert dataclasses.asdict(from_environment) == defaults | values
+    assert dataclasses.asdict(from_yaml) == defaults | values | {"db_password": None}
 
 
 def test_each_rule_has_the_type_and_section_of_its_field() -> None:
