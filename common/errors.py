@@ -70,6 +70,14 @@ class ChampionChangedError(RetrainError):
     exit_code = 5
 
 
+class LaunchError(RetrainError):
+    """A task cannot be started, or a hung one not be stopped."""
+
+
+class AlertError(RetrainError):
+    """People cannot be told that a run failed."""
+
+
 class NotDoneError(RetrainError):
     """An operator's command that could not be carried out, nothing changed (exit 1)."""
 
