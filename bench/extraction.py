@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.child import Measured, flat, measure
 from bench.figure import Arm, Figure, Outcome, Round, Size, Target, alternated, middle, ratio
 from bench.server import USER, fill, server
+from common.credentials import Password
 from common.database import connect
 from local.mariadb import HOST, Server
 from task.extract import extract
@@ -68,7 +69,7 @@ def ours(url: str) -> dict[str, int]:
     """In a process of its own: a full read into a file."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        connect(url, password="", ca=None, statement_timeout_seconds=600) as db,
+        connect(url, credential=Password(None), ca=None, statement_timeout_seconds=600) as db,
     ):
         found = extract(
             db,

@@ -29,6 +29,7 @@ from bench.figure import (
     ratio,
 )
 from bench.server import USER, fill, server, votes_world, writer
+from common.credentials import Password
 from common.database import Database, connect
 from local.mariadb import Server
 from local.votes import change_votes
@@ -141,7 +142,7 @@ def whole(url: str, base: str | None, since: str, source: str) -> dict[str, Any]
 
 @contextmanager
 def _database(url: str) -> Iterator[Database]:
-    with connect(url, password="", ca=None, statement_timeout_seconds=600) as db:
+    with connect(url, credential=Password(None), ca=None, statement_timeout_seconds=600) as db:
         yield db
 
 

@@ -2,13 +2,15 @@
 
     client("secretsmanager").get_secret_value(SecretId=arn)
 
-Region, credentials and `AWS_ENDPOINT_URL` come from AWS's usual environment. Errors of botocore
+Region, credentials and `AWS_ENDPOINT_URL` come from AWS's usual environment, the region also from
+AWS_REGION, which the other libraries of AWS read and botocore does not. Errors of botocore
 become this system's own where a client is used, since only there the remedy is known.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
@@ -50,4 +52,5 @@ def client(service: str, region: str | None = None) -> Any:
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
     )
+    region = region or os.environ.get("AWS_REGION")
     return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]

@@ -11,18 +11,34 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from common.credentials import Credential, chosen
 from common.errors import UsageError
+from common.settings import Settings, require
 from common.votes_table import Database, Row, ServerAddress, VoteCounts
 
-__all__ = ["Database", "Row", "ServerAddress", "VoteCounts", "connect"]
+__all__ = ["Database", "Row", "ServerAddress", "VoteCounts", "connect", "open_votes"]
 
 MYSQL_SCHEMES = ("mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy")
 FORMS = "sqlite:///path, mysql://, mysql+pymysql:// or asyncmy://user@host:port/database"
 MYSQL_PORT = 3306
+RDS, RDS_AUTHORITIES = "rds", Path(__file__).with_name("rds-ca.pem")
+"""The word for DB_CA that means the authorities of Amazon RDS, and their file."""
+
+
+def open_votes(settings: Settings) -> Database:
+    """The votes' database that the settings name, as one consistent snapshot: see `connect`."""
+    (url,) = require(settings, "database_url")
+    ca = RDS_AUTHORITIES if settings.db_ca == RDS else settings.db_ca
+    return connect(
+        url,
+        credential=chosen(settings),
+        ca=Path(ca) if ca else None,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+    )
 
 
 def connect(
-    url: str, *, password: str | None, ca: Path | None, statement_timeout_seconds: float
+    url: str, *, credential: Credential, ca: Path | None, statement_timeout_seconds: float
 ) -> Database:
     """Open the database at `url` and begin its snapshot.
 
@@ -40,12 +56,17 @@ def connect(
     if ca is None and not _is_loopback(address.host):
         raise UsageError(
             f"a server that is not on this machine must be verified, got {address.host} "
-            "without a CA: set DB_CA to the file of its certificate authority"
+            "without a CA: set DB_CA to the file of its certificate authority, or to `rds`"
+        )
+    if ca is None and credential.needs_tls:
+        raise UsageError(
+            "DB_IAM_AUTH sends the server a token that only verified TLS may carry, got no CA: "
+            "set DB_CA to `rds`"
         )
     return MysqlDatabase(
         address,
         identity("mysql", address.host, address.port, address.database),
-        password=password,
+        credential=credential,
         ca=ca,
         statement_timeout_seconds=statement_timeout_seconds,
     )

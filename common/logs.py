@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote, quote_plus
@@ -21,6 +22,7 @@ from urllib.parse import quote, quote_plus
 Redact = Callable[[str], str]
 
 HIDDEN = "***"
+_learned: set[str] = set()  # secrets of this process that were read after the set-up
 _NAME = "retraining"  # of our handlers, so that a second set-up replaces the first
 _USER_INFO = re.compile(r"(://[^\s:/@]*):\S*@")
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
@@ -78,22 +80,36 @@ def in_container(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("ECS_CONTAINER_METADATA_URI_V4") or environ.get("container"))
 
 
+def hide(secret: str) -> None:
+    """Have every redactor of this process hide a secret that became known only now.
+
+    For whole passwords and tokens, read once or twice a run: none is ever forgotten.
+    """
+    _learned.add(secret)
+
+
 def redactor(secrets: Iterable[str]) -> Redact:
     """A function that hides the secrets in a text, and the password of any `user:password@`.
 
     A secret is also found percent-encoded (either case) and with the escapes of a Python or
-    JSON string, the forms in which URLs and error texts quote it.
+    JSON string, the forms in which URLs and error texts quote it. So is what `hide` was told.
     """
-    forms = {form for secret in secrets if secret for form in _forms(secret)}
-    # The longest first: one secret may begin with another.
-    ordered = sorted(forms, key=len, reverse=True)
-    found = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
+    given = frozenset(secrets)
 
     def redact(text: str) -> str:
+        found = _pattern(given | _learned)
         text = found.sub(HIDDEN, text) if found else text
         return _USER_INFO.sub(rf"\1:{HIDDEN}@", text)
 
     return redact
+
+
+@lru_cache(maxsize=8)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    forms = {form for secret in secrets if secret for form in _forms(secret)}
+    # The longest first: one secret may begin with another.
+    ordered = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
 
 
 def _forms(secret: str) -> set[str]:

@@ -12,34 +12,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pymysql
 from pymysql.converters import encoders
 from pymysql.cursors import SSCursor
 
 from common import queries
+from common.credentials import Credential, Login
 from common.errors import DatabaseError, UsageError
 from common.votes_table import Database, Row, ServerAddress, check_columns
 
 CONNECT_SECONDS = 10
 GRACE_SECONDS = 30  # the client waits so much longer than the server may take
+ACCESS_DENIED, ACCESS_DENIED_WITHOUT_PASSWORD, AUTH_PLUGIN_ERROR = 1045, 1698, 2061
 READING_RIGHTS = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES"}
 
 # What the commonest errors mean to a person, by the number the server or driver gives.
 REASONS = {
     1044: "its user may not use this database: grant SELECT on analysis_history",
-    1045: "wrong user or password: check DATABASE_URL's user and DB_PASSWORD",
     1049: "there is no such database: check DATABASE_URL",
     1142: "its user may not read this table: grant SELECT on analysis_history",
     1143: "its user may not read a column: grant SELECT on analysis_history",
     1146: "there is no table analysis_history: check the database in DATABASE_URL",
     1205: "a lock was not released in time: try again later",
-    1698: "wrong user or password: check DATABASE_URL's user and DB_PASSWORD",
     1969: "a statement took longer than allowed: raise statement_timeout_seconds",
     2003: "nobody answers there: check host and port, and that the server runs",
     2006: "the server went away: try again when it is back",
     2013: "the connection was lost: try again when the server is back",
     2026: "the connection cannot be encrypted: check that the server offers TLS",
+    2061: "it asked for the password itself, which only verified TLS may carry: set DB_CA",
     3024: "a statement took longer than allowed: raise statement_timeout_seconds",
 }
 
@@ -57,6 +59,20 @@ class _StreamCursor(SSCursor):
             result.unbuffered_active = False
 
 
+class _NeverInClear:
+    """Answers no server that asks for the password itself, as PyMySQL would on any connection."""
+
+    def __init__(self, connection: "pymysql.Connection[Any]") -> None:
+        pass
+
+    def authenticate(self, _asked: object) -> None:
+        """Refuse, whatever is asked."""
+        raise pymysql.OperationalError(AUTH_PLUGIN_ERROR, "no password in clear text")
+
+
+CLEAR_PLUGINS = ("mysql_clear_password", "dialog")
+
+
 class MysqlDatabase(Database):
     """See `common.votes_table.Database`."""
 
@@ -68,29 +84,16 @@ class MysqlDatabase(Database):
         address: ServerAddress,
         identity: str,
         *,
-        password: str | None,
+        credential: Credential,
         ca: Path | None,
         statement_timeout_seconds: float,
     ) -> None:
         self.identity = identity
         self._address = address
+        self._refused = credential.refused
         tls = _verifying(ca) if ca else None
         with self._reasons():
-            self._connection = pymysql.connect(
-                host=address.host,
-                port=address.port,
-                user=address.user,
-                password=(password or "").encode(),
-                database=address.database,
-                charset="utf8mb4",
-                use_unicode=False,  # bytes as they come; few of them need decoding
-                conv=encoders,  # type: ignore[arg-type]  # the stubs are too narrow
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=statement_timeout_seconds + GRACE_SECONDS,
-                write_timeout=CONNECT_SECONDS,
-                ssl=tls,
-                autocommit=True,
-            )
+            self._connection = self._log_in(credential, tls, statement_timeout_seconds)
         try:
             self._clock = self._begin(statement_timeout_seconds)
         except DatabaseError:
@@ -133,6 +136,37 @@ class MysqlDatabase(Database):
         """End the snapshot."""
         if self._connection.open:
             self._connection.close()
+
+    def _log_in(
+        self, credential: Credential, tls: ssl.SSLContext | None, seconds: float
+    ) -> "pymysql.Connection[Any]":
+        """A connection; a password that was replaced since it was read is read once more."""
+        try:
+            return self._dial(credential.login(self._address), tls, seconds)
+        except pymysql.OperationalError as exc:
+            if exc.args[0] != ACCESS_DENIED or not credential.renewable:
+                raise
+        return self._dial(credential.login(self._address), tls, seconds)
+
+    def _dial(
+        self, login: Login, tls: ssl.SSLContext | None, seconds: float
+    ) -> "pymysql.Connection[Any]":
+        return pymysql.connect(
+            host=self._address.host,
+            port=self._address.port,
+            user=login.user,
+            password=login.password.encode(),
+            database=self._address.database,
+            charset="utf8mb4",
+            use_unicode=False,  # bytes as they come; few of them need decoding
+            conv=encoders,  # type: ignore[arg-type]  # the stubs are too narrow
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=seconds + GRACE_SECONDS,
+            write_timeout=CONNECT_SECONDS,
+            ssl=tls,
+            auth_plugin_map={} if tls else dict.fromkeys(CLEAR_PLUGINS, _NeverInClear),
+            autocommit=True,
+        )
 
     def _begin(self, seconds: float) -> datetime:
         """Begin the read-only snapshot; the clock is read first, so that nothing is missed.
@@ -182,8 +216,8 @@ class MysqlDatabase(Database):
             cursor.execute(statement, values)
             return list(cursor.fetchall())
 
-    def _number(self, statement: str, values: Sequence[object]) -> int:
-        return int(self._all(statement, values)[0][0] or 0)
+    def _numbers(self, statement: str, values: Sequence[object]) -> list[int]:
+        return [int(number or 0) for number in self._all(statement, values)[0]]
 
     @contextmanager
     def _reasons(self) -> Iterator[None]:
@@ -191,7 +225,7 @@ class MysqlDatabase(Database):
         try:
             yield
         except pymysql.MySQLError as exc:
-            raise DatabaseError(f"{self._where()}: {_explain(exc)}") from exc
+            raise DatabaseError(f"{self._where()}: {_explain(exc, self._refused)}") from exc
 
     def _where(self) -> str:
         return f"the database {self._address.database} on {self._address.host}"
@@ -213,7 +247,7 @@ def _verifying(ca: Path) -> ssl.SSLContext:
     return context
 
 
-def _explain(exc: pymysql.MySQLError) -> str:
+def _explain(exc: pymysql.MySQLError, refused: str) -> str:
     cause = getattr(exc, "original_exception", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
@@ -221,6 +255,8 @@ def _explain(exc: pymysql.MySQLError) -> str:
             "check DB_CA and the host's name"
         )
     number = exc.args[0] if exc.args else None
+    if number in (ACCESS_DENIED, ACCESS_DENIED_WITHOUT_PASSWORD):
+        return f"{refused} (error {number})"
     if number in REASONS:
         return f"{REASONS[number]} (error {number})"
     return f"it answered {exc}: see the server's documentation"

@@ -86,18 +86,19 @@ def create_index(numbers: Collection[int]) -> str:
 
 
 def count_votes(dialect: Dialect, numbers: Collection[int]) -> tuple[str, list[object]]:
-    """The statement that counts all votes, and what to bind."""
+    """The statement that counts all votes, then all cells that hold anything; what to bind."""
     spellings: list[object] = list(VOTES)
     marks = ", ".join([dialect.mark] * len(spellings))
     votes = (f"{dialect.exact.format(_vote(i))} IN ({marks})" for i in numbers)
     total = " + ".join(f"SUM(CASE WHEN {vote} THEN 1 ELSE 0 END)" for vote in votes)
-    return f"SELECT {total} FROM {TABLE}", spellings * len(numbers)
+    cells = " + ".join(f"COUNT({_vote(i)})" for i in numbers)
+    return f"SELECT {total}, {cells} FROM {TABLE}", spellings * len(numbers)
 
 
 def count_votes_between(
     dialect: Dialect, numbers: Collection[int], since: object, cutoff: object
 ) -> tuple[str, list[object]]:
-    """The statement that counts votes with since < feedback_at <= cutoff, and what to bind."""
+    """The same where since < feedback_at <= cutoff."""
     statement, values = count_votes(dialect, numbers)
     time = dialect.time.format("feedback_at")
     window = f" WHERE {time} > {dialect.mark} AND {time} <= {dialect.mark}"

@@ -109,9 +109,8 @@ class SqliteDatabase(Database):
         with self._reasons():
             return self._connection.execute(statement, values).fetchall()
 
-    def _number(self, statement: str, values: Sequence[object]) -> int:
-        with self._reasons():
-            return int(self._connection.execute(statement, values).fetchone()[0] or 0)
+    def _numbers(self, statement: str, values: Sequence[object]) -> list[int]:
+        return [int(number or 0) for number in self._all(statement, values)[0]]
 
     def _overdue(self) -> bool:
         return time.monotonic() > self._deadline

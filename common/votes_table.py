@@ -23,6 +23,8 @@ class VoteCounts:
 
     total: int
     new: int
+    unknown: int = 0
+    """Cells in the new ones' window that hold a spelling which nobody knows, and so no vote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,8 @@ class Database(ABC):
         """A time as this kind compares it."""
 
     @abstractmethod
-    def _number(self, statement: str, values: Sequence[object]) -> int:
-        """The one number that a statement answers."""
+    def _numbers(self, statement: str, values: Sequence[object]) -> list[int]:
+        """The numbers in the one row that a statement answers; nothing counts as 0."""
 
     @abstractmethod
     def _stream(self, statement: str, values: Sequence[object]) -> Iterator[Row]:
@@ -82,12 +84,13 @@ class Database(ABC):
     def count_votes(self, since: datetime | None) -> VoteCounts:
         """Eligible votes; before any verdict (`since` None) every vote is new."""
         numbers = queries.vote_columns(self.columns())
-        total = self._number(*queries.count_votes(self.dialect, numbers))
+        total, cells = self._numbers(*queries.count_votes(self.dialect, numbers))
         if since is None:
-            return VoteCounts(total=total, new=total)
+            return VoteCounts(total=total, new=total, unknown=cells - total)
         window = self._bound(since), self._bound(self.clock())
         between = queries.count_votes_between(self.dialect, numbers, *window)
-        return VoteCounts(total=total, new=self._number(*between))
+        new, cells = self._numbers(*between)
+        return VoteCounts(total=total, new=new, unknown=cells - new)
 
     def voted_rows(self) -> Iterator[Row]:
         """Every voted row, by id."""

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from common.credentials import Password
 from common.database import Database, connect
 
 CACHE = Path(__file__).parents[1] / ".cache"
@@ -88,7 +89,8 @@ class Server:
     ) -> Database:
         """Open a database for reading, as the program does."""
         url = self.url(database, user, host)
-        return connect(url, password=password, ca=ca, statement_timeout_seconds=timeout)
+        credential = Password(password)
+        return connect(url, credential=credential, ca=ca, statement_timeout_seconds=timeout)
 
     def stop(self) -> None:
         """Kill the server at once."""

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from common.database import Database, server_address
+from common.database import Database, open_votes, server_address
 from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
@@ -70,7 +70,7 @@ def _try(name: str, check: Check) -> Finding:
 def _database(loop: Loop) -> Iterator[Finding]:
     asked = loop.now()
     try:
-        db = stages.open_database(loop.settings)
+        db = open_votes(loop.settings)
     except RetrainError as error:
         yield Finding(name="database", answer="fault", says=str(error))
         return

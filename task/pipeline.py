@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from common.database import VoteCounts
+from common.database import VoteCounts, open_votes
 from common.errors import LeaseHeldError, RetrainError
 from common.settings import Settings
 from common.store import Store
@@ -61,7 +61,7 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
 
 def count(loop: Loop) -> VoteCounts:
     """Votes in all and new ones, by the database's own count."""
-    with stages.open_database(loop.settings) as db:
+    with open_votes(loop.settings) as db:
         return db.count_votes(stages.last_cutoff(loop))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from common.database import Database, connect
+from common.database import open_votes
 from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
 from common.registry import Registry, open_registry
@@ -73,18 +73,6 @@ class Loop:
         return open_registry(require(self.settings, "registry_url")[0])
 
 
-def open_database(settings: Settings) -> Database:
-    """The votes' database, as one consistent snapshot."""
-    (url,) = require(settings, "database_url")
-    ca = Path(settings.db_ca) if settings.db_ca else None
-    return connect(
-        url,
-        password=settings.db_password,
-        ca=ca,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-    )
-
-
 def last_cutoff(loop: Loop) -> datetime | None:
     """Until when votes have been judged; None before any verdict."""
     return last_verdict(loop.registry.runs())
@@ -93,7 +81,7 @@ def last_cutoff(loop: Loop) -> datetime | None:
 def export(loop: Loop, folder: RunFolder) -> bool:
     """Read, validate and split the votes; returns whether validation lets the run go on."""
     settings = loop.settings
-    with timed(loop, folder.make(), "export"), open_database(settings) as db:
+    with timed(loop, folder.make(), "export"), open_votes(settings) as db:
         with _base_snapshot(loop, folder) as earlier, loop.bar("reading", None) as progress:
             snapshot = extract(
                 db,

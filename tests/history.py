@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow.parquet as pq
 
+from common.credentials import Password
 from common.database import Database, connect
 from local.mariadb import columns
 from task.extract import extract
@@ -76,7 +77,7 @@ class SqliteHistory:
     def open(self, timeout: float = TIMEOUT) -> Database:
         """Open it for reading, as the program does."""
         url = f"sqlite:///{self.path}"
-        return connect(url, password=None, ca=None, statement_timeout_seconds=timeout)
+        return connect(url, credential=Password(None), ca=None, statement_timeout_seconds=timeout)
 
     def _write(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         connection = sqlite3.connect(self.path)

@@ -31,7 +31,22 @@ def test_every_spelling_counts_and_nothing_else(history: History) -> None:
     )
 
     with history.open() as db:
-        assert db.count_votes(None) == VoteCounts(total=6, new=6)
+        assert db.count_votes(None) == VoteCounts(total=6, new=6, unknown=5)
+
+
+def test_unknown_spellings_are_counted_where_the_new_votes_are(history: History) -> None:
+    # Given a release of the application that spells a like in a way of its own
+    history.store(
+        analysis(1, "like", "thumb", feedback_at="2026-03-01 11:00:00"),
+        analysis(2, "thumb", None, "thumb", feedback_at="2026-03-01 13:00:00"),
+        analysis(3, "like", "", feedback_at="2026-03-01 13:00:00"),
+        analysis(4, "thumb", feedback_at="2999-01-01 00:00:00"),
+    )
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    with history.open() as db:
+        assert db.count_votes(noon) == VoteCounts(total=2, new=1, unknown=3)
+        assert db.count_votes(None) == VoteCounts(total=2, new=2, unknown=5)
 
 
 def test_new_means_after_the_last_verdict_and_not_after_now(history: History) -> None:
@@ -64,7 +79,7 @@ def test_quotes_and_sql_in_a_vote_are_only_text(history: History) -> None:
     history.store(analysis(1, "'; DROP", "like' --", "%s"), analysis(2, "like"))
 
     with history.open() as db:
-        assert db.count_votes(None) == VoteCounts(total=1, new=1)
+        assert db.count_votes(None) == VoteCounts(total=1, new=1, unknown=3)
 
 
 def test_what_is_committed_after_opening_is_not_seen(plain_server: Server) -> None:

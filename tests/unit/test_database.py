@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common import queries
+from common.credentials import Password
 from common.database import Database, VoteCounts, connect, identity, server_address, sqlite_path
 from common.errors import DatabaseError, UsageError
 from tests.history import SqliteHistory, analysis
@@ -16,7 +17,7 @@ SECOND = timedelta(seconds=1)
 
 
 def opened(url: str, ca: Path | None = None, timeout: float = 5) -> Database:
-    return connect(url, password=None, ca=ca, statement_timeout_seconds=timeout)
+    return connect(url, credential=Password(None), ca=ca, statement_timeout_seconds=timeout)
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "asyncmy", "mysql+asyncmy"])
