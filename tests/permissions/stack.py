@@ -6,13 +6,14 @@ taken away. A role's rights with its denials decide alike to its policies as wri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from local.cloud.template import Template
+from tests.permissions.calls import Names
 from tests.permissions.iam import PolicyError, Statement, parse
 
 HANDLERS = {
@@ -20,7 +21,6 @@ HANDLERS = {
     "retrain_trigger.events.handle": "watcher",
 }
 """The two functions of ours, by what they run."""
-TASK_SERVICE = "ecs-tasks.amazonaws.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,26 +46,49 @@ class Right:
 class Stack:
     """The roles of one synthesised template."""
 
-    def __init__(self, template: Template) -> None:
-        self.template = template
+    def __init__(self, template: Template, database_id: str | None = None) -> None:
+        self.template, self.given_database_id = template, database_id
 
     @cached_property
     def roles(self) -> Mapping[str, str]:
         """Our name of each role (`trigger`, `watcher`, `task`, `execution`, or its logical id)
         → the role's logical id."""
-        by_arn = {
-            self.template.attribute(logical_id, "Arn"): logical_id
-            for logical_id in self.template.of_type("AWS::IAM::Role")
-        }
-        named = {}
+        (task,) = self.tasks
+        arns = {"task": task["TaskRoleArn"], "execution": task["ExecutionRoleArn"]}
         for function in self.template.of_type("AWS::Lambda::Function").values():
             if name := HANDLERS.get(function.get("Handler", "")):
-                named[name] = by_arn[function["Role"]]
-        (task,) = self.tasks
-        named["task"] = by_arn[task["TaskRoleArn"]]
-        named["execution"] = by_arn[task["ExecutionRoleArn"]]
-        others = set(by_arn.values()) - set(named.values())
+                arns[name] = function["Role"]
+        named = {name: self._by_arn[arn] for name, arn in arns.items()}
+        others = set(self._by_arn.values()) - set(named.values())
         return {**named, **{logical_id: logical_id for logical_id in sorted(others)}}
+
+    @cached_property
+    def _by_arn(self) -> Mapping[str, str]:
+        roles = self.template.of_type("AWS::IAM::Role")
+        return {self.template.attribute(logical_id, "Arn"): logical_id for logical_id in roles}
+
+    def role_of(self, arn: str) -> str:
+        """Our name of the role with this ARN."""
+        (name,) = [name for name, held in self.roles.items() if held == self._by_arn[arn]]
+        return name
+
+    @cached_property
+    def database_id(self) -> str:
+        """The resource id of the database, the template's own or the one that was given."""
+        own = list(self.template.of_type("AWS::RDS::DBInstance"))
+        if self.given_database_id:
+            return self.given_database_id
+        return self.template.attribute(own[0], "DbiResourceId")
+
+    @cached_property
+    def names(self) -> Names:
+        """What turns a call's parameters into ARNs."""
+        (task,) = self.tasks
+        return Names(
+            region=self.template.region,
+            account=self.template.account,
+            passed=(task["ExecutionRoleArn"], task["TaskRoleArn"]),
+        )
 
     @cached_property
     def tasks(self) -> tuple[dict[str, Any], ...]:
@@ -90,20 +113,24 @@ class Stack:
                 if name in policy.get("Roles", []):
                     yield from parse(policy["PolicyDocument"])
 
-    def rights(self, role: str) -> tuple[Right, ...]:
-        """Every action–resource pair that a role is allowed."""
-        return tuple(
-            Right(role=role, statement=replace(one, actions=(action,), resources=(resource,)))
-            for one in self.policy(role)
-            if one.allow
-            for action in one.actions
-            for resource in one.resources
-        )
+    @cached_property
+    def rights(self) -> Mapping[str, tuple[Right, ...]]:
+        """Every action–resource pair that each role is allowed."""
+        return {role: tuple(self._rights(role)) for role in self.roles}
+
+    def _rights(self, role: str) -> Iterator[Right]:
+        for one in self.policy(role):
+            if one.allow and (one.not_actions or one.not_resources):
+                raise PolicyError(f"{role} may do all but something, which has no end: {one}")
+            for action, resource in product(one.actions, one.resources):
+                if one.allow:
+                    alone = replace(one, actions=(action,), resources=(resource,))
+                    yield Right(role=role, statement=alone)
 
     def without(self, right: Right) -> list[Statement]:
         """The role's statements with this one right taken away."""
         denials = [one for one in self.policy(right.role) if not one.allow]
-        kept = [one.statement for one in self.rights(right.role) if one is not right]
+        kept = [one.statement for one in self.rights[right.role] if one is not right]
         return denials + kept
 
     def environment(self, name: str) -> dict[str, str]:
@@ -117,6 +144,3 @@ class Stack:
                     key: str(value) for key, value in function["Environment"]["Variables"].items()
                 }
         raise KeyError(name)
-
-    def __repr__(self) -> str:
-        return json.dumps(self.roles)

@@ -78,7 +78,11 @@ def test_an_index_is_a_resource_of_its_own() -> None:
 
 def test_starting_a_task_passes_both_roles_and_tags() -> None:
     task = f"arn:aws:ecs:{HERE}:task-definition/retrain:3"
-    parameters = {"cluster": CLUSTER, "taskDefinition": task, "propagateTags": "TASK_DEFINITION"}
+    parameters: dict[str, Any] = {
+        "cluster": CLUSTER,
+        "taskDefinition": task,
+        "propagateTags": "TASK_DEFINITION",
+    }
     assert asked("ecs", "RunTask", **parameters) == [
         f"ecs:RunTask on {task}",
         *(f"iam:PassRole on {role}" for role in ROLES),
