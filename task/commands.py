@@ -194,7 +194,7 @@ def predict(call: Call) -> int:
 
     loop, given = call.loop, call.arguments
     source, target = Path(given.input), None if call.dry_run else Path(given.output)
-    version = given.version or operate.current(loop.registry).version
+    version = given.version or operate.current(loop.registry)[0]
     table, _ = publish.checked(loop.store, version)
     size = source.stat().st_size if source.is_file() else 0
     with show.bar("predicting", size) as progress:

@@ -167,7 +167,7 @@ def _registry(loop: Loop) -> tuple[Answer, str]:
 
 def _active(loop: Loop) -> tuple[Answer, str]:
     active = loop.registry.active()
-    if active is None:
+    if active is None or active.version is None:
         return "ok", "none yet: the first run makes it"
     publish.checked(loop.store, active.version)
     return "ok", f"{active.version} is whole and passes its self-test"

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.errors import NotDoneError
 from common.registry import Registry
-from common.registry.records import Active, HistoryEntry, Hold, Run, rollback_target, to_json
+from common.registry.records import HistoryEntry, Hold, Run, rollback_target, to_json
 from common.store import Store
 from task import publish
 
@@ -79,22 +79,22 @@ def rollback(
 ) -> dict[str, Any]:
     """Go back to a version and put promotion on hold; returns what changed."""
     publish.check_pair(store, registry)
-    active = current(registry)
+    active, serial = current(registry)
     target = target_of_rollback(registry.history(), version)
-    if target == active.version:
+    if target == active:
         raise NotDoneError(
             f"rollback must name another version than the active one, got {target}; "
             "`python -m task history` lists what there is"
         )
     _, sha = publish.checked(store, target)
-    done = {"version": target, "previous": active.version, "hold": True, "dry_run": dry_run}
+    done = {"version": target, "previous": active, "hold": True, "dry_run": dry_run}
     if dry_run:
         return done
-    hold = Hold(since=now, reason=f"rolled back from {active.version} by hand", version=target)
+    hold = Hold(since=now, reason=f"rolled back from {active} by hand", version=target)
     entry = registry.promote(
         version=target,
         sha=sha,
-        expected_serial=active.serial,
+        expected_serial=serial,
         action="rollback",
         now=now,
         hold=hold,
@@ -147,14 +147,14 @@ def resume(registry: Registry, *, dry_run: bool = False) -> dict[str, Any]:
     return {"hold": to_json(hold), "dry_run": dry_run}
 
 
-def current(registry: Registry) -> Active:
-    """What is active. Raises NotDoneError when nothing is."""
+def current(registry: Registry) -> tuple[str, int]:
+    """The active version and its serial. Raises NotDoneError when none is active."""
     found = registry.active()
-    if found is None:
+    if found is None or found.version is None:
         raise NotDoneError(
             "there must be an active version, there is none yet: `python -m task run` makes one"
         )
-    return found
+    return found.version, found.serial
 
 
 def _run_line(run: Run) -> dict[str, Any]:

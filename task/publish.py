@@ -218,7 +218,7 @@ def retain(
 def _safe(registry: Registry, keep: str | None) -> set[str]:
     """Versions that retention may not touch."""
     active, history = registry.active(), registry.history()
-    safe = {active.version} if active else set()
+    safe = {active.version} if active and active.version else set()
     safe |= {entry.previous for entry in history[-1:] if entry.previous}
     waiting = [
         run.version

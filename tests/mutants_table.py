@@ -277,8 +277,8 @@ MUTANTS = (
     Mutant(
         name="old-owner-promotes",
         guards="promise 1: a lost lease makes the promotion fail",
-        file="common/registry/sqlite.py",
-        old='rules.refuse_if_expired(rules.own_lease(items.get(Lease, "LEASE"), lease), now)',
+        file="common/registry/registry.py",
+        old="rules.refuse_if_expired(rules.own_lease(items.get(Lease, LEASE), lease), now)",
         new="rules.refuse_if_expired(lease, now)",
         tests=(
             "tests/contract/test_registry_lease.py::test_a_lost_lease_neither_renews_nor_finishes_nor_promotes",
@@ -287,7 +287,7 @@ MUTANTS = (
     Mutant(
         name="dead-run-left-open",
         guards="promise 1: whoever takes over closes the dead run",
-        file="common/registry/sqlite.py",
+        file="common/registry/runs.py",
         old="items.put_run(rules.dead_run(before, lease, taker=run.run_id, now=now))",
         new="rules.dead_run(before, lease, taker=run.run_id, now=now)",
         tests=(
@@ -297,9 +297,9 @@ MUTANTS = (
     Mutant(
         name="pointer-without-history",
         guards="promise 2: pointer and history move in one transaction",
-        file="common/registry/sqlite.py",
-        old='    items.put("ACTIVE", active)\n',
-        new='    items.put("ACTIVE", active)\n    items._db.executescript("BEGIN")\n',
+        file="common/registry/registry.py",
+        old="    items.put(ACTIVE, active)\n",
+        new='    items.put(ACTIVE, active)\n    items._rows._db.executescript("BEGIN")\n',
         tests=(
             "tests/e2e/test_interrupted_runs.py::test_a_promotion_that_is_killed_never_happened",
         ),
@@ -355,9 +355,9 @@ MUTANTS = (
     Mutant(
         name="promoted-on-hold",
         guards="promise 9: nothing is promoted on hold, not even in the last moment",
-        file="common/registry/sqlite.py",
-        old='rules.refuse_if_on_hold(items.get(Hold, "HOLD"))',
-        new='items.get(Hold, "HOLD")',
+        file="common/registry/registry.py",
+        old="rules.refuse_if_on_hold(items.get(Hold, HOLD))",
+        new="items.get(Hold, HOLD)",
         tests=(
             "tests/contract/test_registry_promotion.py::test_nothing_is_promoted_on_hold_and_the_refusal_names_the_way_out",
         ),

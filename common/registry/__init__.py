@@ -7,9 +7,10 @@
 from pathlib import Path
 
 from common.errors import UsageError
-from common.registry.sqlite import SqliteRegistry
+from common.registry.registry import Registry
+from common.registry.sqlite import SqliteTable
 
-Registry = SqliteRegistry
+__all__ = ["Registry", "open_registry"]
 
 
 def open_registry(url: str) -> Registry:
@@ -25,4 +26,4 @@ def open_registry(url: str) -> Registry:
             "REGISTRY_URL must be sqlite:///FILE without options, got one of the kind "
             f"{scheme[:20]!r}: name the file of the registry, which the first run makes"
         )
-    return SqliteRegistry(Path(path))
+    return Registry(SqliteTable(Path(path)))

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from common.errors import RegistryError, UsageError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Grows when an older release could misread what this one writes."""
 
 State = Literal[
@@ -41,7 +41,18 @@ VERDICT_STATES: frozenset[State] = frozenset(
 """States in which a run has judged its votes, so that these are no longer new."""
 
 _RUN_ID = re.compile(r"s-[0-9]{8}T[0-9]{6}Z|[am]-[A-Za-z0-9][A-Za-z0-9-]{0,61}")
-_TIMES = frozenset({"created_at", "started_at", "ended_at", "cutoff", "expires_at", "since", "at"})
+_TIMES = frozenset(
+    {
+        "created_at",
+        "started_at",
+        "ended_at",
+        "alerted_at",
+        "cutoff",
+        "expires_at",
+        "since",
+        "at",
+    }
+)
 _CHOICES: dict[str, tuple[str, ...]] = {"state": get_args(State), "action": get_args(Action)}
 
 
@@ -69,6 +80,12 @@ class Run:
     previous: str | None = None
     serial: int | None = None
     """The serial of the promotion this run made, if it made one."""
+    task_arn: str | None = None
+    """The ECS task that was started for it; none for a run of this machine's own."""
+    deployment: str | None = None
+    """The ECS deployment that was forced for its version."""
+    alerted_at: datetime | None = None
+    """When people were told that it failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +107,8 @@ class Lease:
 class Active:
     """The version that serves, and how many changes of it there have been."""
 
-    version: str
+    version: str | None
+    """None after a restoration to the time before the first version."""
     serial: int
     run_id: str | None
     """The run that made it active; none if a person did."""
@@ -102,7 +120,8 @@ class HistoryEntry:
     """One change of the active version."""
 
     serial: int
-    version: str
+    version: str | None
+    """None if the change left no version active."""
     previous: str | None
     run_id: str | None
     """The run that made the change; none if a person did."""
@@ -227,8 +246,8 @@ def rollback_target(history: Iterable[HistoryEntry]) -> str | None:
     that was never rolled back from, not even if it was promoted again since: a person who wants
     that one back names it.
     """
-    stack: list[str] = []
-    left: set[str] = set()
+    stack: list[str | None] = []
+    left: set[str | None] = {None}  # no version is none to go back to
     for entry in history:
         if entry.action == "promote":
             stack.append(entry.version)
@@ -239,7 +258,7 @@ def rollback_target(history: Iterable[HistoryEntry]) -> str | None:
     return next((version for version in below if version not in left), None)
 
 
-def _back_to(stack: list[str], version: str) -> list[str]:
+def _back_to(stack: list[str | None], version: str | None) -> list[str | None]:
     """The stack with `version` on top: where it last lay under the top, else in the top's place."""
     below = stack[:-1]
     while version in below and below[-1] != version:

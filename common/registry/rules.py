@@ -50,6 +50,78 @@ def launched_run(run: Run | None, run_id: str) -> Run:
     return run
 
 
+def known_run(run: Run | None, run_id: str) -> Run:
+    """The run's record, else `RegistryError`."""
+    if run is None:
+        raise RegistryError(
+            f"a run must be on record before anything is noted on it, got {run_id[:80]!r}, which "
+            "the registry does not know: check REGISTRY_URL"
+        )
+    return run
+
+
+def refuse_if_known(run: Run | None) -> None:
+    """Raise `AlreadyClaimedError` if the run is on record, whatever became of it."""
+    if run is not None:
+        raise AlreadyClaimedError(
+            f"a run is recorded as skipped before any other record of it, but {run.run_id} is "
+            f"{run.state} (owner {run.owner or 'none'}): nothing to do"
+        )
+
+
+def with_task(run: Run, task_arn: str) -> Run:
+    """The run with the task that was started for it, unless it has ended or has one already."""
+    if run.state not in LIVE_STATES or run.task_arn is not None:
+        return run
+    return replace(run, task_arn=task_arn)
+
+
+def with_notes(run: Run, known: Run | None) -> Run:
+    """The run's new record with what others than its task noted on the known one."""
+    if known is None:
+        return run
+    return replace(
+        run,
+        task_arn=run.task_arn or known.task_arn,
+        alerted_at=run.alerted_at or known.alerted_at,
+    )
+
+
+def is_task_of(run: Run, task_arn: str | None) -> bool:
+    """Whether the task is the one that the run depends on; None stands for whichever that is."""
+    if task_arn is None:
+        return True
+    if run.state == "launched":
+        return run.task_arn in (None, task_arn)
+    return run.owner == f"{run.run_id}/{task_arn.rpartition('/')[2]}"
+
+
+def is_lease_of(run: Run, lease: Lease) -> bool:
+    """Whether the lease is the one that the run was last launched or claimed with."""
+    return (lease.run_id, lease.owner, lease.fencing) == (run.run_id, run.owner, run.fencing)
+
+
+def closed_run(
+    run: Run, *, task_arn: str | None, exit_code: int, reason: str, now: datetime
+) -> Run | None:
+    """The run of a task that is gone, closed as failed; None if it had ended."""
+    if run.state not in LIVE_STATES:
+        return None
+    return replace(
+        run,
+        state="failed",
+        exit=exit_code,
+        reason=reason,
+        ended_at=now,
+        task_arn=run.task_arn or task_arn,
+    )
+
+
+def given_back(lease: Lease, now: datetime) -> Lease:
+    """The lease without an owner; it stays on record, because the next one counts on from it."""
+    return replace(lease, owner="", expires_at=now)
+
+
 def refuse_if_held(lease: Lease, now: datetime) -> None:
     """Raise `LeaseHeldError` while somebody owns the lease."""
     if lease.held(now):

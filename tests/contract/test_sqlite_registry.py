@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from common.errors import RegistryError, UsageError
-from common.registry import open_registry
-from common.registry.records import Hold
-from common.registry.sqlite import SqliteRegistry
+from common.registry import Registry, open_registry
+from common.registry.records import FORMAT_VERSION, Hold
+from common.registry.sqlite import SqliteTable
 
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
 HOLD = Hold(since=NOW, reason="a person's", version="m-1")
@@ -29,11 +29,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(path: Path) -> SqliteRegistry:
-    return SqliteRegistry(path, busy_seconds=0.1)
+def registry(path: Path) -> Registry:
+    return Registry(SqliteTable(path, busy_seconds=0.1))
 
 
-def promote(registry: SqliteRegistry, version: str, serial: int) -> None:
+def promote(registry: Registry, version: str, serial: int) -> None:
     registry.promote(
         version=version, sha=version, expected_serial=serial, action="promote", now=NOW
     )
@@ -91,7 +91,7 @@ def test_an_address_of_another_kind_is_refused_without_repeating_its_secrets(url
 # --- the file
 
 
-def test_neither_opening_nor_reading_makes_the_file(registry: SqliteRegistry, path: Path) -> None:
+def test_neither_opening_nor_reading_makes_the_file(registry: Registry, path: Path) -> None:
     assert registry.active() is None
     assert registry.runs() == []
     assert registry.history() == []
@@ -100,7 +100,7 @@ def test_neither_opening_nor_reading_makes_the_file(registry: SqliteRegistry, pa
 
 
 def test_an_empty_file_is_read_as_it_is_and_becomes_a_registry_on_writing(
-    registry: SqliteRegistry, path: Path
+    registry: Registry, path: Path
 ) -> None:
     path.touch()
 
@@ -110,7 +110,7 @@ def test_an_empty_file_is_read_as_it_is_and_becomes_a_registry_on_writing(
     assert registry.hold() == HOLD
 
 
-def test_the_table_has_one_keyed_item_per_record(registry: SqliteRegistry, path: Path) -> None:
+def test_the_table_has_one_keyed_item_per_record(registry: Registry, path: Path) -> None:
     promote(registry, "m-1", 0)
     registry.set_hold(HOLD)
 
@@ -118,7 +118,7 @@ def test_the_table_has_one_keyed_item_per_record(registry: SqliteRegistry, path:
         items = dict(db.execute("SELECT key, item FROM items"))
 
     assert sorted(items) == ["ACTIVE", "HISTORY#0000000001", "HOLD", "META"]
-    assert json.loads(items["META"]) == {"format_version": 1}
+    assert json.loads(items["META"]) == {"format_version": FORMAT_VERSION}
     assert json.loads(items["ACTIVE"])["version"] == "m-1"
 
 
@@ -126,7 +126,7 @@ def test_the_table_has_one_keyed_item_per_record(registry: SqliteRegistry, path:
 def test_a_folder_that_is_not_there_is_an_error_and_not_an_empty_registry(
     tmp_path: Path, write: bool
 ) -> None:
-    registry = SqliteRegistry(tmp_path / "absent" / "registry.sqlite")
+    registry = Registry(SqliteTable(tmp_path / "absent" / "registry.sqlite"))
 
     with pytest.raises(RegistryError, match="absent: make it, or correct REGISTRY_URL"):
         registry.set_hold(HOLD) if write else registry.active()
@@ -136,12 +136,12 @@ def test_a_folder_that_is_not_there_is_an_error_and_not_an_empty_registry(
 
 def test_a_folder_in_the_place_of_the_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="must be a SQLite file"):
-        SqliteRegistry(tmp_path).active()
+        Registry(SqliteTable(tmp_path)).active()
 
 
 @pytest.mark.parametrize("write", [False, True], ids=["reading", "writing"])
 def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(
-    registry: SqliteRegistry, path: Path, write: bool
+    registry: Registry, path: Path, write: bool
 ) -> None:
     path.write_bytes(b"face_shape,skin_tone,hairstyle\n" * 100)
 
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(
     assert path.read_bytes() == b"face_shape,skin_tone,hairstyle\n" * 100
 
 
-def test_a_truncated_file_is_an_error(registry: SqliteRegistry, path: Path) -> None:
+def test_a_truncated_file_is_an_error(registry: Registry, path: Path) -> None:
     for serial in range(40):
         promote(registry, f"m-{serial}", serial)
     os.truncate(path, path.stat().st_size // 2)
@@ -161,7 +161,7 @@ def test_a_truncated_file_is_an_error(registry: SqliteRegistry, path: Path) -> N
 
 
 def test_a_database_with_other_tables_is_refused_and_gets_no_table_of_ours(
-    registry: SqliteRegistry, path: Path
+    registry: Registry, path: Path
 ) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE analysis_history (id INTEGER)")
@@ -176,23 +176,23 @@ def test_a_database_with_other_tables_is_refused_and_gets_no_table_of_ours(
 
 
 def test_a_registry_of_a_newer_format_is_neither_read_nor_written(
-    registry: SqliteRegistry, path: Path
+    registry: Registry, path: Path
 ) -> None:
     promote(registry, "m-1", 0)
-    write_item(path, "META", '{"format_version": 2}')
+    write_item(path, "META", json.dumps({"format_version": FORMAT_VERSION + 1}))
 
-    with pytest.raises(RegistryError, match=r"at most 1, got 2.*upgrade"):
+    with pytest.raises(RegistryError, match=r"at most \d+, got \d+.*upgrade"):
         registry.active()
-    with pytest.raises(RegistryError, match=r"at most 1, got 2.*upgrade"):
+    with pytest.raises(RegistryError, match=r"at most \d+, got \d+.*upgrade"):
         promote(registry, "m-2", 1)
 
-    write_item(path, "META", '{"format_version": 1}')
+    write_item(path, "META", json.dumps({"format_version": FORMAT_VERSION}))
     assert len(registry.history()) == 1
 
 
 @pytest.mark.parametrize("item", ["{", "[]", "{}", '{"format_version": 1}', "null"])
 def test_a_damaged_item_is_an_error_and_never_no_champion(
-    registry: SqliteRegistry, path: Path, item: str
+    registry: Registry, path: Path, item: str
 ) -> None:
     promote(registry, "m-1", 0)
     write_item(path, "ACTIVE", item)
@@ -206,7 +206,7 @@ def test_a_damaged_item_is_an_error_and_never_no_champion(
 # --- other processes and the disk
 
 
-def test_a_registry_that_stays_locked_is_an_error(registry: SqliteRegistry, path: Path) -> None:
+def test_a_registry_that_stays_locked_is_an_error(registry: Registry, path: Path) -> None:
     registry.set_hold(HOLD)
 
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -220,7 +220,7 @@ def test_a_registry_that_stays_locked_is_an_error(registry: SqliteRegistry, path
 
 
 def test_a_promotion_that_meets_a_full_disk_changes_neither_active_nor_history(
-    registry: SqliteRegistry, path: Path, race: Callable[[str, list[dict[str, Any]]], list[str]]
+    registry: Registry, path: Path, race: Callable[[str, list[dict[str, Any]]], list[str]]
 ) -> None:
     promote(registry, "m-1", 0)
     url = f"sqlite:///{path}"
@@ -248,7 +248,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_writer_killed_in_mid_transaction_leaves_what_was_there_even_to_a_reader(
-    registry: SqliteRegistry, path: Path
+    registry: Registry, path: Path
 ) -> None:
     # Given a transaction that was half on disk when its process died
     promote(registry, "m-1", 0)

@@ -144,7 +144,8 @@ class Home:
     def champion(self) -> tuple[Active | None, list[HistoryEntry], dict[str, str]]:
         """The active version, how it came to serve, and the digest of each of its files."""
         active = self.registry.active()
-        folder = self.store / "models" / active.version if active else self.folder / "none"
+        version = active.version if active else None
+        folder = self.store / "models" / version if version else self.folder / "none"
         files = sorted(folder.glob("*"))
         return active, self.registry.history(), {file.name: digest(file) for file in files}
 

@@ -34,6 +34,7 @@ def files(home: Home) -> Path:
     """The folder of the active version."""
     active = home.registry.active()
     assert active is not None
+    assert active.version is not None
     return home.store / "models" / active.version
 
 

@@ -31,7 +31,7 @@ def versions(home: Home) -> tuple[str, list[str]]:
     """The active version, and what has been active, oldest first."""
     active, history, _ = home.champion()
     assert active is not None
-    return active.version, [entry.version for entry in history]
+    return str(active.version), [str(entry.version) for entry in history]
 
 
 def test_a_rollback_after_the_verdict_leaves_the_new_model_waiting(seasoned: Home) -> None:

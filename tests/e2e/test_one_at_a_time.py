@@ -9,7 +9,8 @@ from signal import SIGCONT, SIGSTOP
 import pytest
 
 from common.errors import RegistryError
-from common.registry.sqlite import SqliteRegistry
+from common.registry import Registry
+from common.registry.sqlite import SqliteTable
 from tests.e2e.home import Home, Paused, clear, digest, finished, until
 
 TRAINING = {"path": "model/model.json"}
@@ -19,7 +20,7 @@ PROMOTING = {"event": "sqlite3.connect", "path": "registry.sqlite", "function": 
 
 def put_to_sleep(sleeper: Paused, home: Home) -> None:
     """Suspend a process, but not while its heartbeat holds the registry: all would wait for it."""
-    registry = SqliteRegistry(home.folder / "registry.sqlite", busy_seconds=0.2)
+    registry = Registry(SqliteTable(home.folder / "registry.sqlite", busy_seconds=0.2))
     while True:
         sleeper.signal(SIGSTOP)
         try:

@@ -15,6 +15,7 @@ import pytest
 
 from common.registry import Registry
 from common.registry.records import HistoryEntry
+from common.registry.sqlite import SqliteTable
 from common.settings import Settings
 from task.attempt import Interrupt
 from task.commands import COMMANDS, Call
@@ -39,7 +40,9 @@ class Interrupting(Registry):
 class InterruptedLoop(Loop):
     @cached_property
     def registry(self) -> Registry:
-        return Interrupting(Path(str(self.settings.registry_url).removeprefix("sqlite:///")))
+        return Interrupting(
+            SqliteTable(Path(str(self.settings.registry_url).removeprefix("sqlite:///")))
+        )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.registry.records import Action, HistoryEntry, rollback_target
 
 AT = datetime(2026, 11, 22, 2, tzinfo=UTC)
-Steps = list[tuple[Action, str]]
+Steps = list[tuple[Action, str | None]]
 
 
 def replayed(steps: Steps) -> list[HistoryEntry]:
@@ -24,16 +24,16 @@ def replayed(steps: Steps) -> list[HistoryEntry]:
                 run_id=None,
                 action=action,
                 at=AT,
-                sha=version,
+                sha=version or "",
             )
         )
     return history
 
 
 def steps(text: str) -> Steps:
-    """`+a` promotes a, `-a` rolls back to it, `!a` restores it."""
+    """`+a` promotes a, `-a` rolls back to it, `!a` restores it, `!` leaves none active."""
     actions: dict[str, Action] = {"+": "promote", "-": "rollback", "!": "restore"}
-    return [(actions[step[0]], step[1:]) for step in text.split()]
+    return [(actions[step[0]], step[1:] or None) for step in text.split()]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,9 @@ def steps(text: str) -> Steps:
         ("+a +b !a", None, "a restoration leaves as a rollback does"),
         ("+a +b +c !b", "a", "and goes on from there"),
         ("+a +b !a +c", "a", "promoted after a restoration"),
+        ("+a !", None, "a restoration to the time before the first leaves nowhere to go"),
+        ("+a ! +b", None, "none was active before b, and none is no version"),
+        ("+a ! +b +c", "b", "the one before, whatever there was not before it"),
         ("+a +b +a", "b", "promoted again without a rollback: b was active before"),
         ("+a +b +a -b", None, "a was left, here and further down"),
         ("+a +b +b", "a", "promoting the active one again changes nothing"),
