@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra bench tests)))))
+ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra image bench tests)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-local test check fmt bench mutants clean mariadb
+.PHONY: help demo demo-local test check image test-image fmt bench mutants clean mariadb
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, import contracts, test
 	@PYTHONPATH=.:lambda $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
+image: $(VENV)/.runtime ## build the training task's image (ARGS="--base IMAGE" for another base)
+	@$(BIN)/python -m image.build $(ARGS)
+
+test-image: $(VENV)/.dev mariadb image ## run that image as AWS would: a whole run, a SIGTERM
+	@$(BIN)/python -m pytest -m image tests/image
+
 fmt: $(VENV)/.dev ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
@@ -46,7 +52,7 @@ mutants: $(VENV)/.dev mariadb ## break each guard and see its test go red (ARGS=
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## remove what the demo, the tests and the tools left behind
-	@rm -rf .demo .work .bench .coverage .coverage.* .cache .mypy_cache .pytest_cache \
+	@rm -rf .demo .work .bench .image .coverage .coverage.* .cache .mypy_cache .pytest_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("common", "task", "lambda", "api", "local", "infra")
-ROOMS = (*SHIPPED, "bench", "tests")
+ROOMS = (*SHIPPED, "bench", "image", "tests")
 
 # Everything else in task/ is pure: it gets values and clients, and reads neither clock nor
 # environment. A new module is pure until it is named here, with its reason.

@@ -83,6 +83,8 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         "demo-local",
         "test",
         "check",
+        "image",
+        "test-image",
         "fmt",
         "bench",
         "mutants",

@@ -1,0 +1,1 @@
+"""Builds the training task's image on this machine: `make image`."""
