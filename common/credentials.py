@@ -35,6 +35,7 @@ _REMEDIES = {
     "ResourceNotFoundException": "check DB_SECRET_ARN, and that the secret has a value",
     "NoCredentialsError": "give this process a role, or set AWS_PROFILE",
     "NoRegionError": "set AWS_REGION",
+    "PartialCredentialsError": "give this process a role, or both of its keys",
 }
 _OUTAGE = "check that AWS can be reached from this network, and try again"
 
