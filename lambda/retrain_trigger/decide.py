@@ -1,0 +1,112 @@
+"""Whether to start a run now: a small policy over what is known, without any input or output.
+
+The rules stand in the order of their rank. Two hold even when a run is forced: nobody takes a
+lease that is held, and nothing is learned from no votes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.database import VoteCounts
+from common.registry.records import Lease, utc_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the registry and the votes' database say."""
+
+    votes: VoteCounts
+    last_verdict: datetime | None
+    """Until when votes have been judged; None before any verdict."""
+    last_launch: datetime | None
+    """When the newest run that was not skipped was created; None if there is none."""
+    lease: Lease | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What must hold for a run to start."""
+
+    min_total: int
+    """votes in all"""
+    min_new: int
+    """votes since the last verdict"""
+    skip_minimums: bool = False
+    cooldown_minutes: int = 0
+    """0 is off"""
+    max_age_days: int = 0
+    """A last verdict older than this lets one new vote suffice; 0 is off."""
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer, and why."""
+
+    launch: bool
+    reason: str
+    needed: int
+    """So many more votes would satisfy both minimums; 0 when they are satisfied."""
+
+
+def decide(known: Known, policy: Policy, now: datetime) -> Decision:
+    """Whether to launch, by the first rule that applies."""
+    launch, reason = _first(known, policy, now)
+    votes = known.votes
+    needed = max(0, policy.min_total - votes.total, policy.min_new - votes.new)
+    return Decision(launch=launch, reason=f"{reason}{_unknown(votes)}", needed=needed)
+
+
+def _first(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
+    votes, lease = known.votes, known.lease
+    if lease is not None and lease.held(now):
+        return False, (
+            f"one run at a time: {lease.owner} holds the lease until {utc_text(lease.expires_at)}"
+        )
+    if votes.total == 0:
+        return False, "no votes yet"
+    if policy.force:
+        return True, f"forced, with {_counted(known)}"
+    if (free_at := _cooled(known, policy)) is not None and now < free_at:
+        return False, (
+            f"cooling down until {utc_text(free_at)}: launches are at least "
+            f"{policy.cooldown_minutes:,} minutes apart"
+        )
+    if policy.skip_minimums:
+        return True, f"the vote minimums are skipped, with {_counted(known)}"
+    return _enough(known, policy, now)
+
+
+def _enough(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
+    votes = known.votes
+    if votes.total < policy.min_total:
+        return False, f"too few votes: {votes.total:,} of {policy.min_total:,}"
+    if votes.new >= policy.min_new:
+        return True, _counted(known)
+    if _aged(known, policy, now) and votes.new >= 1:
+        return True, f"the last verdict is over {policy.max_age_days:,} days old: {_counted(known)}"
+    return False, f"nothing new: {votes.new:,} of {policy.min_new:,} votes since the last verdict"
+
+
+def _cooled(known: Known, policy: Policy) -> datetime | None:
+    """When the cooldown ends; None without a launch before."""
+    if known.last_launch is None:
+        return None
+    return known.last_launch + timedelta(minutes=policy.cooldown_minutes)
+
+
+def _aged(known: Known, policy: Policy, now: datetime) -> bool:
+    if not policy.max_age_days or known.last_verdict is None:
+        return False
+    return now - known.last_verdict > timedelta(days=policy.max_age_days)
+
+
+def _counted(known: Known) -> str:
+    since = f" since {utc_text(known.last_verdict)}" if known.last_verdict else ""
+    return f"{known.votes.total:,} votes, {known.votes.new:,} of them new{since}"
+
+
+def _unknown(votes: VoteCounts) -> str:
+    if not votes.unknown:
+        return ""
+    return f"; {votes.unknown:,} cells are in unknown spellings and count as no votes"

@@ -1,0 +1,254 @@
+"""The trigger's whole story: count, decide, and launch or put the skip on record.
+
+Clients are passed in, so the story is the same over AWS, over its emulation and in a test. What
+is written stands in the registry before ECS is asked, so whoever repeats the event, after a crash
+or a lost answer, finds out how far the first one came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from common.database import VoteCounts
+from common.errors import AlreadyClaimedError, LaunchError, LeaseHeldError
+from common.registry import Registry
+from common.registry.records import LIVE_STATES, Run, last_verdict, utc_text
+from common.settings import Settings
+from retrain_trigger import heal, metrics
+from retrain_trigger.decide import Decision, Known, Policy, decide
+from retrain_trigger.launch import start
+from retrain_trigger.request import Request
+from retrain_trigger.settings import TriggerSettings
+
+if TYPE_CHECKING:
+    from types_boto3_ecs import ECSClient
+
+log = logging.getLogger(__name__)
+
+NO_TASK = ""
+"""In place of a task's ARN: closes a run only while no task has claimed it."""
+LAUNCH_FAILED_EXIT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """What the story needs; the composition root makes it."""
+
+    settings: Settings
+    own: TriggerSettings
+    registry: Registry
+    ecs: ECSClient
+    count: Callable[[datetime | None], VoteCounts]
+    """Votes in all and since a time; raises DatabaseError, never answers 0 for an outage."""
+    now: Callable[[], datetime]
+    emit: Callable[[Mapping[str, float]], None]
+    owner: str
+    """Who launches: `trigger/<request id>`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the function answers, as JSON."""
+
+    decision: Literal["launched", "adopted", "skipped", "would_launch", "would_skip"]
+    reason: str
+    run_id: str
+    task_arn: str | None = None
+    new_votes: int | None = None
+    total_votes: int | None = None
+    unknown_votes: int | None = None
+    needed: int | None = None
+    last_verdict: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as plain values."""
+        return asdict(self)
+
+
+def answer(trigger: Trigger, request: Request) -> Answer:
+    """Launch the run that is asked for, or say why not.
+
+    Raises RetrainError for every outage and for a launch that failed: an answer that sounds
+    like "nothing to do" is given only when there is nothing to do.
+    """
+    runs = trigger.registry.runs()
+    known = next((run for run in runs if run.run_id == request.run_id), None)
+    if known is not None:
+        return _again(trigger, request, known)
+    now = trigger.now()
+    hung = heal.overdue(runs, trigger.settings.deadline_minutes, now)
+    if not request.dry_run:
+        for run in hung:
+            heal.stop(trigger.ecs, trigger.registry, trigger.own.cluster, run, now)
+    known_now = _known(trigger, runs, hung)
+    decision = decide(known_now, _policy(trigger, request), now)
+    record = Run(run_id=request.run_id, created_at=now, counts=_counts(known_now, decision))
+    if request.dry_run:
+        verdict: Literal["would_launch", "would_skip"]
+        verdict = "would_launch" if decision.launch else "would_skip"
+        return _answer(verdict, decision.reason + _would_stop(hung), request, record)
+    try:
+        return _carry_out(trigger, request, record, decision)
+    except AlreadyClaimedError:
+        # The same event came twice at once, and the other one was faster.
+        return _again(trigger, request, trigger.registry.run(request.run_id) or record)
+
+
+def _known(trigger: Trigger, runs: list[Run], hung: list[Run]) -> Known:
+    """What the decision rests on; a run that hangs holds nothing up."""
+    judged = last_verdict(runs)
+    lease = trigger.registry.lease()
+    if lease is not None and lease.run_id in {run.run_id for run in hung}:
+        lease = None
+    launched = (run.created_at for run in runs if run.state != "skipped")
+    return Known(
+        votes=trigger.count(judged),
+        last_verdict=judged,
+        last_launch=max(launched, default=None),
+        lease=lease,
+    )
+
+
+def _policy(trigger: Trigger, request: Request) -> Policy:
+    settings = trigger.settings
+    return Policy(
+        min_total=settings.min_feedback_count,
+        min_new=settings.min_new_feedback,
+        skip_minimums=settings.skip_data_check,
+        cooldown_minutes=trigger.own.cooldown_minutes,
+        max_age_days=trigger.own.max_age_days,
+        force=request.force,
+    )
+
+
+def _carry_out(trigger: Trigger, request: Request, record: Run, decision: Decision) -> Answer:
+    """Take the lease and start the task, or put the skip on record."""
+    reason = decision.reason
+    if decision.launch:
+        try:
+            launched = _take(trigger, record)
+        except LeaseHeldError as held:
+            reason = str(held)
+        else:
+            return _start(trigger, request, launched, "launched", reason)
+    trigger.registry.record_skip(record, reason=reason, now=trigger.now())
+    trigger.emit({metrics.RUNS_SKIPPED: 1, **_votes(record)})
+    return _answer("skipped", reason, request, record)
+
+
+def _take(trigger: Trigger, record: Run) -> Run:
+    return trigger.registry.launch(
+        record,
+        owner=trigger.owner,
+        lease_seconds=trigger.settings.lease_seconds,
+        now=trigger.now(),
+    )
+
+
+def _start(
+    trigger: Trigger,
+    request: Request,
+    run: Run,
+    decision: Literal["launched", "adopted"],
+    reason: str,
+) -> Answer:
+    """Ask ECS for the task of a launched run, and note which one it is."""
+    try:
+        task_arn = start(trigger.ecs, trigger.own, run.run_id, request.environment())
+    except LaunchError as error:
+        return _not_started(trigger, request, run, error)
+    noted = trigger.registry.note_task(run.run_id, task_arn)
+    trigger.emit({metrics.RUNS_LAUNCHED: 1, **_votes(run)})
+    return _answer(decision, reason, request, replace(run, task_arn=noted.task_arn or task_arn))
+
+
+def _not_started(trigger: Trigger, request: Request, run: Run, error: LaunchError) -> Answer:
+    """Close the run, free the lease and raise; unless a task is at work in spite of the error.
+
+    An answer of ECS can get lost. Then the task claims the run as usual; once the record is
+    closed, it cannot any more.
+    """
+    closed = trigger.registry.close(
+        run.run_id,
+        task_arn=NO_TASK,
+        exit_code=LAUNCH_FAILED_EXIT,
+        reason=str(error),
+        now=trigger.now(),
+    )
+    if closed is None:
+        log.warning("the task runs in spite of an error: %s", error)
+        found = trigger.registry.run(run.run_id) or run
+        return _answer("adopted", "its task had begun already", request, found)
+    trigger.emit({metrics.LAUNCH_FAILED: 1, **_votes(run)})
+    raise error
+
+
+def _again(trigger: Trigger, request: Request, run: Run) -> Answer:
+    """Answer an event whose run is on record: the event came before."""
+    if run.state == "launched" and not run.task_arn:
+        try:
+            run = _take(trigger, run)
+        except AlreadyClaimedError:
+            run = trigger.registry.run(run.run_id) or run
+        else:
+            reason = "the event came before and its task was not noted: asked for the same again"
+            return _start(trigger, request, run, "adopted", reason)
+    if run.state in LIVE_STATES:
+        return _answer("adopted", f"the event came before: its run is {run.state}", request, run)
+    if run.state == "failed" and run.started_at is None and not run.task_arn:
+        raise LaunchError(
+            f"an event is answered once, and this one's run {run.run_id} failed: {run.reason}; "
+            "send {} for another run"
+        )
+    reason = run.reason
+    if run.state != "skipped":
+        reason = f"the event came before: its run is {run.state} ({run.reason})"
+    return _answer("skipped", reason, request, run)
+
+
+def _counts(known: Known, decision: Decision) -> dict[str, Any]:
+    """What the run's record says of the votes until the task has counted for itself."""
+    return {
+        "new_votes": known.votes.new,
+        "total_votes": known.votes.total,
+        "unknown_votes": known.votes.unknown,
+        "needed": decision.needed,
+        "last_verdict": utc_text(known.last_verdict) if known.last_verdict else None,
+    }
+
+
+def _votes(run: Run) -> dict[str, float]:
+    names = {metrics.NEW_VOTES: "new_votes", metrics.TOTAL_VOTES: "total_votes"}
+    return {metric: run.counts[name] for metric, name in names.items() if name in run.counts}
+
+
+def _answer(
+    decision: Literal["launched", "adopted", "skipped", "would_launch", "would_skip"],
+    reason: str,
+    request: Request,
+    run: Run,
+) -> Answer:
+    counts = run.counts
+    return Answer(
+        decision=decision,
+        reason=reason,
+        run_id=run.run_id,
+        task_arn=run.task_arn or None,
+        new_votes=counts.get("new_votes"),
+        total_votes=counts.get("total_votes"),
+        unknown_votes=counts.get("unknown_votes"),
+        needed=counts.get("needed"),
+        last_verdict=counts.get("last_verdict"),
+        settings=request.settings,
+    )
+
+
+def _would_stop(hung: list[Run]) -> str:
+    if not hung:
+        return ""
+    return f"; {', '.join(run.run_id for run in hung)} hangs and would be stopped first"
