@@ -116,10 +116,10 @@ def megabytes(by: Engine, image: str) -> int:
     listed = json.loads(_output("buildah", "images", "--json"))
     hexadecimal = image.removeprefix("sha256:")  # of which the list shows the beginning
     sizes = [found["size"] for found in listed if hexadecimal.startswith(found["id"])]
-    return _bytes(sizes[0]) // 10**6
+    return bytes_of(sizes[0]) // 10**6
 
 
-def _bytes(size: str) -> int:
+def bytes_of(size: str) -> int:
     """The number in `1.25 GB`."""
     number, unit = size.split()
     return int(float(number) * 1000 ** ("B", "KB", "MB", "GB").index(unit.upper()))
