@@ -13,6 +13,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from common.errors import RetrainError
+
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_ecs import ECSClient
@@ -53,4 +55,17 @@ def client(service: str, region: str | None = None) -> Any:
         read_timeout=READ_SECONDS,
     )
     region = region or os.environ.get("AWS_REGION")
-    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    made = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+    made.meta.events.register_first("needs-retry", _let_our_own_through)
+    return made
+
+
+def _let_our_own_through(caught_exception: BaseException | None = None, **_: Any) -> None:
+    """Raise the error of ours that botocore takes for one of its connection.
+
+    A signal to stop is an exception in the main thread. Within a request botocore would catch it
+    and send the request again.
+    """
+    hidden = getattr(caught_exception, "kwargs", {}).get("error")
+    if isinstance(hidden, RetrainError):
+        raise hidden

@@ -6,20 +6,15 @@ straight to the place, even with a lock, would leave half an object behind a kil
 """
 
 import os
-import re
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from common.errors import AlreadyExistsError, MissingError, StoreError, UsageError
-
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-_KEY = re.compile(rf"{_NAME}(/{_NAME})*")
-_PREFIX = re.compile(rf"({_NAME}/)*({_NAME})?")
+from common.store.files import opened, sync_folder, write_whole
+from common.store.keys import check_key, check_prefix, is_key
 
 
 class DirectoryStore:
@@ -36,10 +31,10 @@ class DirectoryStore:
 
     def put(self, key: str, source: bytes | Path) -> None:
         """Write the object, or replace it, from bytes or from a file."""
-        with _as_store_errors("write", key), _opened(source) as data:
+        with _as_store_errors("write", key), opened(source) as data:
             target = self._file(key)
             _make_folder(target.parent, self._root.parent)
-            _write(target, data, os.replace)
+            write_whole(target, data)
 
     def create(self, key: str, data: bytes) -> None:
         """Write an object that must not be there yet; an equal one is left as it is.
@@ -52,7 +47,7 @@ class DirectoryStore:
             _make_folder(target.parent, self._root.parent)
             try:
                 # A link, unlike a rename, fails if the name is taken.
-                _write(target, BytesIO(data), os.link)
+                write_whole(target, BytesIO(data), os.link)
             except FileExistsError:
                 if target.read_bytes() != data:
                     raise AlreadyExistsError(
@@ -73,7 +68,7 @@ class DirectoryStore:
         Raises `MissingError` if there is no such object.
         """
         with self._open(key) as data:
-            _write(path.absolute(), data, os.replace)
+            write_whole(path.absolute(), data)
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
@@ -82,13 +77,12 @@ class DirectoryStore:
 
     def keys(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted. Unfinished objects are not among them."""
-        if not _PREFIX.fullmatch(prefix):
-            raise _wrong_key(prefix)
+        check_prefix(prefix)
         with _as_store_errors("list", prefix):
             self._check_there()
             files = _files_under(self._root / prefix.rpartition("/")[0])
             keys = [path.relative_to(self._root).as_posix() for path in files]
-        return sorted(key for key in keys if key.startswith(prefix) and _KEY.fullmatch(key))
+        return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
 
     def delete(self, key: str) -> None:
         """Remove the object; one that is not there is no error."""
@@ -99,8 +93,7 @@ class DirectoryStore:
                 sync_folder(target.parent)
 
     def _file(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise _wrong_key(key)
+        check_key(key)
         self._check_there()
         return self._root / key
 
@@ -126,13 +119,6 @@ class DirectoryStore:
                 yield data
 
 
-def _wrong_key(key: str) -> UsageError:
-    return UsageError(
-        "a key must be names of letters, digits and '._-' with '/' between them, none beginning "
-        f"with '.' or '-', got {key[:80]!r}: correct it"
-    )
-
-
 @contextmanager
 def _as_store_errors(what: str, key: str) -> Iterator[None]:
     try:
@@ -144,42 +130,12 @@ def _as_store_errors(what: str, key: str) -> Iterator[None]:
         ) from error
 
 
-def _opened(source: bytes | Path) -> BinaryIO:
-    return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-
-
-def _write(target: Path, data: BinaryIO, place: Callable[[Path, Path], None]) -> None:
-    """Write a temporary file beside `target`, on disk for certain, and `place` it there."""
-    # The leading dot is in no key, so that an unfinished object is never listed or read.
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            shutil.copyfileobj(data, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
-        place(temporary, target)
-        sync_folder(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _make_folder(folder: Path, above: Path) -> None:
     """Make `folder` and what is missing between it and `above`, each on disk for certain."""
     for parent in reversed([folder, *folder.parents]):
         if parent.is_relative_to(above) and not parent.is_dir():
             parent.mkdir(exist_ok=True)
             sync_folder(parent.parent)
-
-
-def sync_folder(folder: Path, system: str = os.name) -> None:
-    """Make the names in the folder survive a power cut."""
-    if system == "nt":
-        return  # Windows opens no folder; its file systems keep a journal of the names
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files_under(folder: Path) -> Iterator[Path]:

@@ -15,21 +15,35 @@ import pytest
 
 from common.registry import Registry, open_registry
 from common.store import Store, open_store
+from tests.contract.cloud import Cloud, Server
 
 ROOT = Path(__file__).parents[2]
 
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Server]:
+    """The emulation of AWS in a process of its own, started by the first test that asks."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def cloud(aws_server: Server, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """AWS as this process and those it starts see it."""
+    made = Cloud(aws_server.url)
+    for name, value in made.environment().items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
 # Each makes an address of its own kind, empty and apart from every other test's.
-REGISTRIES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/registry.sqlite",
-}
-STORES: dict[str, Callable[[Path], str]] = {
-    "directory": lambda folder: f"file://{folder}/store",
-}
 
 
-@pytest.fixture(params=REGISTRIES)
+@pytest.fixture(params=["sqlite", "dynamodb"])
 def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return REGISTRIES[request.param](tmp_path)
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/registry.sqlite"
+    return f"dynamodb://{request.getfixturevalue('cloud').table()}"
 
 
 @pytest.fixture
@@ -37,9 +51,11 @@ def registry(registry_url: str) -> Registry:
     return open_registry(registry_url)
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["directory", "s3"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return STORES[request.param](tmp_path)
+    if request.param == "directory":
+        return f"file://{tmp_path}/store"
+    return f"s3://{request.getfixturevalue('cloud').bucket()}/loop/a"
 
 
 @pytest.fixture

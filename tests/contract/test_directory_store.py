@@ -10,7 +10,8 @@ import pytest
 
 from common.errors import MissingError, StoreError, UsageError
 from common.store import folder_of, open_store
-from common.store.directory import DirectoryStore, sync_folder
+from common.store.directory import DirectoryStore
+from common.store.files import sync_folder
 
 Racer = Callable[..., Any]
 MEGABYTE = 1 << 20

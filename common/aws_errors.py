@@ -1,0 +1,78 @@
+"""What AWS refused, in this system's words: the code, the operation, and what to do about it.
+
+AWS's own sentences are not repeated. They name accounts and sessions, and the code says as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.errors import RetrainError
+
+# What to do, by the code of an answer or by the name of what befell the request. `{setting}` is
+# the address that leads there.
+_REMEDIES = {
+    "give this process a role, or valid credentials (`aws sts get-caller-identity` tells)": (
+        "CredentialRetrievalError ExpiredToken ExpiredTokenException InvalidAccessKeyId "
+        "InvalidClientTokenId MissingAuthenticationToken NoCredentialsError "
+        "PartialCredentialsError ProfileNotFound SSOTokenLoadError SignatureDoesNotMatch "
+        "TokenRetrievalError UnauthorizedSSOTokenError UnrecognizedClientException"
+    ),
+    "set AWS_REGION to the region that {setting} lies in": (
+        "AuthorizationHeaderMalformed IllegalLocationConstraintException InvalidRegionError "
+        "NoRegionError PermanentRedirect 301"
+    ),
+    "allow this process's role the operation, on what {setting} names and on its key": (
+        "AccessDenied AccessDeniedException AllAccessDisabled 403"
+    ),
+    "make what {setting} names, or correct {setting} or AWS_REGION": (
+        "NoSuchBucket ResourceNotFoundException InvalidBucketName 404"
+    ),
+    "make the table anew with the string keys pk and sk, or correct {setting}": (
+        "ValidationException"
+    ),
+    "AWS answered too often that it is too busy: wait, then run again": (
+        "LimitExceededException ProvisionedThroughputExceededException RequestLimitExceeded "
+        "SlowDown Throttling ThrottlingException TooManyRequestsException 429 503"
+    ),
+    "set the clock of this machine": "RequestExpired RequestTimeTooSkewed",
+    "it was altered or cut short: restore it from an older version of the object": (
+        "BadDigest FlexibleChecksumError"
+    ),
+}
+_BY_CODE = {code: remedy for remedy, codes in _REMEDIES.items() for code in codes.split()}
+_OUTAGE = "see that this network reaches AWS and that AWS is up, then run again"
+
+
+def code(error: ClientError | BotoCoreError) -> str:
+    """AWS's code for what it refused, or the name of what befell the request."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code") or status(error))
+    return type(error).__name__
+
+
+def status(error: ClientError | BotoCoreError) -> int | None:
+    """The HTTP status of AWS's answer; None if there was no answer."""
+    if isinstance(error, ClientError):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return None
+
+
+def told(error: ClientError | BotoCoreError, setting: str) -> str:
+    """The value and the remedy of an error's text, as in `AccessDenied to PutObject: allow …`."""
+    found = code(error)
+    known = _BY_CODE.get(found) or _BY_CODE.get(str(status(error))) or _OUTAGE
+    asked = f" to {error.operation_name}" if isinstance(error, ClientError) else ""
+    return f"{found}{asked}: {known.format(setting=setting)}"
+
+
+@contextmanager
+def as_error(kind: type[RetrainError], rule: str, setting: str) -> Iterator[None]:
+    """What AWS refuses in here becomes a `kind` that begins with the rule."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise kind(f"{rule}, got {told(error, setting)}") from error
