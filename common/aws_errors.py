@@ -26,7 +26,7 @@ _REMEDIES = {
         "NoRegionError PermanentRedirect 301"
     ),
     "allow this process's role the operation, on what {setting} names and on its key": (
-        "AccessDenied AccessDeniedException AllAccessDisabled 403"
+        "AccessDenied AccessDeniedException AllAccessDisabled DecryptionFailure 403"
     ),
     "make what {setting} names, or correct {setting} or AWS_REGION": (
         "NoSuchBucket ResourceNotFoundException InvalidBucketName 404"
@@ -38,6 +38,7 @@ _REMEDIES = {
         "LimitExceededException ProvisionedThroughputExceededException RequestLimitExceeded "
         "SlowDown Throttling ThrottlingException TooManyRequestsException 429 503"
     ),
+    "see that what {setting} names is not being deleted": "InvalidRequestException",
     "set the clock of this machine": "RequestExpired RequestTimeTooSkewed",
     "it was altered or cut short: restore it from an older version of the object": (
         "BadDigest FlexibleChecksumError"

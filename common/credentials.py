@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -24,20 +22,6 @@ from common.votes_table import ServerAddress
 
 _SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:(?P<region>[a-z0-9-]+):\d{12}:secret:\S+")
 _RDS_HOST = re.compile(r".+\.(?P<region>[a-z0-9-]+)\.rds\.amazonaws\.com")
-
-# What is to be done about AWS's refusals, by code; about all others, `_OUTAGE`.
-_REMEDIES = {
-    "AccessDeniedException": "grant this role secretsmanager:GetSecretValue on it, and "
-    "kms:Decrypt on its key if that is not Amazon's own",
-    "DecryptionFailure": "grant this role kms:Decrypt on the secret's key, and see that it is "
-    "enabled",
-    "InvalidRequestException": "see that the secret is not being deleted",
-    "ResourceNotFoundException": "check DB_SECRET_ARN, and that the secret has a value",
-    "NoCredentialsError": "give this process a role, or set AWS_PROFILE",
-    "NoRegionError": "set AWS_REGION",
-    "PartialCredentialsError": "give this process a role, or both of its keys",
-}
-_OUTAGE = "check that AWS can be reached from this network, and try again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +41,8 @@ class Credential(ABC):
     """Whether the server is sent the password itself, which only TLS may carry."""
     refused: ClassVar[str]
     """What is wrong, and what to do, when the server does not accept it."""
+    seen: ClassVar[str]
+    """What can be said once it was read."""
 
     @abstractmethod
     def login(self, address: ServerAddress) -> Login:
@@ -71,6 +57,7 @@ class Password(Credential):
     renewable = False
     needs_tls = False
     refused = "wrong user or password: check DATABASE_URL's user and DB_PASSWORD"
+    seen = "as in DB_PASSWORD"
 
     def login(self, address: ServerAddress) -> Login:
         """The address's user with this password."""
@@ -91,6 +78,7 @@ class Secret(Credential):
         "wrong user or password, also when the secret was read again: check that the secret in "
         "DB_SECRET_ARN holds this server's user and password, and its last rotation"
     )
+    seen = "the secret in DB_SECRET_ARN can be read"
 
     def __post_init__(self) -> None:
         self._region()
@@ -106,7 +94,10 @@ class Secret(Credential):
 
     def login(self, address: ServerAddress) -> Login:
         """The secret's current user and password."""
-        with _reasons("the secret in DB_SECRET_ARN must be readable"):
+        from common.aws_errors import as_error  # only where AWS's library is needed
+
+        rule = "the secret that holds the database's password must be readable"
+        with as_error(DatabaseError, rule, "DB_SECRET_ARN"):
             client = aws.client("secretsmanager", self._region())
             answer = client.get_secret_value(SecretId=self.arn)
         login = _parsed(answer.get("SecretString", ""), address.user)
@@ -144,11 +135,15 @@ class IamToken(Credential):
         "DATABASE_URL's host is the instance's own endpoint, and this machine's clock; "
         "without IAM unset DB_IAM_AUTH"
     )
+    seen = "an IAM token can be signed"
 
     def login(self, address: ServerAddress) -> Login:
         """The address's user with a fresh token for this very host and port."""
+        from common.aws_errors import as_error
+
         host = _RDS_HOST.fullmatch(address.host)
-        with _reasons("an IAM token for the database (DB_IAM_AUTH) must be signed"):
+        rule = "an IAM token for the database (DB_IAM_AUTH) must be signed"
+        with as_error(DatabaseError, rule, "DATABASE_URL"):
             token = aws.client("rds", host["region"] if host else None).generate_db_auth_token(
                 DBHostname=address.host, Port=address.port, DBUsername=address.user
             )
@@ -161,18 +156,3 @@ def chosen(settings: Settings) -> Credential:
     if settings.db_secret_arn:
         return Secret(settings.db_secret_arn)
     return IamToken() if settings.db_iam_auth else Password(settings.db_password)
-
-
-@contextmanager
-def _reasons(rule: str) -> Iterator[None]:
-    """Every error of AWS's library becomes a DatabaseError that says what to do."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as exc:
-        code = exc.response.get("Error", {}).get("Code", "no code")
-        raise DatabaseError(f"{rule}, got {code}: {_REMEDIES.get(code, _OUTAGE)}") from exc
-    except BotoCoreError as exc:
-        code = type(exc).__name__
-        raise DatabaseError(f"{rule}, got {code}: {_REMEDIES.get(code, _OUTAGE)}") from exc

@@ -5,7 +5,8 @@
 Each check runs whether or not an earlier one failed, so that one look shows all there is to
 mend. Run it as the user who will run the loop: what may be written depends on who asks. It
 leaves nothing behind but an empty store and registry where there was none, and takes no lease,
-so it may run at any time.
+so it may run at any time. On AWS that user is the task's role: run the task with the command
+`doctor` instead of `run`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from common.database import Database, open_votes, server_address
+from common.credentials import chosen
+from common.database import RDS, Database, open_votes, server_address
 from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
@@ -45,6 +47,7 @@ Check = Callable[[], tuple[Answer, str]]
 def examine(loop: Loop) -> list[Finding]:
     """All checks, in the order a run would meet what they look at."""
     return [
+        _try("password", lambda: _password(loop)),
         *_database(loop),
         _try("store", lambda: check_store(loop.store, f"doctor/{loop.now():%Y%m%dT%H%M%S%f}")),
         _try("registry", lambda: _registry(loop)),
@@ -65,6 +68,15 @@ def _try(name: str, check: Check) -> Finding:
     except RetrainError as error:
         answer, says = "fault", str(error)
     return Finding(name=name, answer=answer, says=says)
+
+
+def _password(loop: Loop) -> tuple[Answer, str]:
+    source, url = chosen(loop.settings), loop.settings.database_url or ""
+    if url.startswith("sqlite:"):
+        return "ok", "a file needs none"
+    if source.renewable:
+        source.login(server_address(url))
+    return "ok", source.seen
 
 
 def _database(loop: Loop) -> Iterator[Finding]:
@@ -117,10 +129,15 @@ def _encryption(loop: Loop, db: Database) -> tuple[Answer, str]:
     if db.kind == "sqlite":
         return "ok", "a file needs none"
     if db.tls_in_use():
-        verified = "verified by DB_CA" if loop.settings.db_ca else "not verified: no DB_CA"
-        return "ok", f"TLS, {verified}"
+        return "ok", f"TLS, {_verified_by(loop.settings.db_ca)}"
     host = server_address(loop.settings.database_url or "").host
     return "ok", f"none, and {host} is this machine"
+
+
+def _verified_by(ca: str | None) -> str:
+    if ca is None:
+        return "not verified: no DB_CA"
+    return "verified by Amazon's authorities of RDS" if ca == RDS else "verified by DB_CA"
 
 
 def _clock(db: Database, asked: datetime, answered: datetime) -> tuple[Answer, str]:
@@ -144,17 +161,19 @@ def check_store(store: Store, key: str) -> tuple[Answer, str]:
     store.put(key, b"probe")
     try:
         if store.read(key) != b"probe":
-            return "fault", "an object must read back as written: mend the disk or the network"
+            return "fault", "an object must read back as written: mend what STORE_URL names"
         try:
             store.create(key, b"other")
         except AlreadyExistsError:
             pass
         else:
-            return "fault", "an object must not be created twice: use a file system with links"
+            return "fault", (
+                "an object must not be created twice: use a file system with links, or S3 itself"
+            )
     finally:
         store.delete(key)
     if store.exists(key):
-        return "fault", "an object must be gone once deleted: mend the disk or the network"
+        return "fault", "an object must be gone once deleted: mend what STORE_URL names"
     return "ok", f"writes, reads and deletes; {len(publish.versions(store))} versions"
 
 

@@ -123,17 +123,22 @@ def test_a_binary_secret_is_refused(cloud: None) -> None:
 
 
 def test_a_secret_that_is_not_there_names_the_setting(cloud: None) -> None:
-    with pytest.raises(DatabaseError, match="ResourceNotFoundException: check DB_SECRET_ARN"):
+    with pytest.raises(
+        DatabaseError, match=r"ResourceNotFoundException to .*correct DB_SECRET_ARN"
+    ):
         Secret(ARN).login(server())
 
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        ("AccessDeniedException", "grant this role secretsmanager:GetSecretValue"),
-        ("DecryptionFailure", "grant this role kms:Decrypt"),
+        (
+            "AccessDeniedException",
+            "allow this process's role the operation, on what DB_SECRET_ARN names",
+        ),
+        ("DecryptionFailure", "and on its key"),
         ("InvalidRequestException", "not being deleted"),
-        ("InternalServiceError", "try again"),
+        ("InternalServiceError", "see that this network reaches AWS"),
     ],
 )
 def test_a_refusal_of_secrets_manager_says_what_to_do(
@@ -148,7 +153,7 @@ def test_a_refusal_of_secrets_manager_says_what_to_do(
     with (
         stub,
         pytest.raises(
-            DatabaseError, match=f"DB_SECRET_ARN must be readable, got {code}: .*{remedy}"
+            DatabaseError, match=f"must be readable, got {code} to GetSecretValue: .*{remedy}"
         ),
     ):
         Secret(ARN).login(server())
@@ -159,7 +164,9 @@ def test_a_secret_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
 
-    with pytest.raises(DatabaseError, match="EndpointConnectionError: check that AWS can be"):
+    with pytest.raises(
+        DatabaseError, match="EndpointConnectionError: see that this network reaches AWS"
+    ):
         Secret(ARN).login(server())
 
 
@@ -219,8 +226,8 @@ def test_a_token_of_a_role_carries_its_session(monkeypatch: pytest.MonkeyPatch) 
     ("name", "says"),
     [
         ("AWS_ACCESS_KEY_ID", "NoCredentialsError: give this process a role"),
-        ("AWS_SECRET_ACCESS_KEY", "PartialCredentialsError: give this process a role, or both"),
-        ("AWS_REGION", "NoRegionError: set AWS_REGION"),
+        ("AWS_SECRET_ACCESS_KEY", "PartialCredentialsError: give this process a role"),
+        ("AWS_REGION", "NoRegionError: set AWS_REGION to the region that DATABASE_URL"),
     ],
 )
 def test_a_token_that_cannot_be_signed_says_what_is_missing(

@@ -22,7 +22,7 @@ from tests.architecture.code import ROOT
 from tests.unit.place import Place
 
 CHECKS = [
-    *("database", "rights", "encryption", "clock", "table", "index", "votes"),
+    *("password", "database", "rights", "encryption", "clock", "table", "index", "votes"),
     *("store", "registry", "active version", "hold", "lease", "serving"),
     *("work folder", "log folder", "torch"),
 ]
