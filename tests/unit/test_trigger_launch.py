@@ -40,38 +40,35 @@ def failing(*script: Any) -> tuple[str, Ecs]:
 def test_the_request_is_this_value() -> None:
     environment = {"RETRAIN_REAL_DATA_WEIGHT": "3.0", "RETRAIN_AUTO_DEPLOY": "false"}
 
-    assert (
-        task_request(OWN, RUN, environment, 1)
-        == {
-            "launchType": "FARGATE",
-            "cluster": CLUSTER,
-            "taskDefinition": REVISION,
-            "count": 1,
-            "clientToken": "4433e89b449b1c955e1c075b2fdb916c847b96e8f3316c8ba90a31552c5432c3",
-            "startedBy": RUN,
-            "networkConfiguration": {
-                "awsvpcConfiguration": {
-                    "subnets": ["subnet-a", "subnet-b"],
-                    "securityGroups": ["sg-a"],
-                    "assignPublicIp": "DISABLED",
+    assert task_request(OWN, RUN, environment, 1) == {
+        "launchType": "FARGATE",
+        "cluster": CLUSTER,
+        "taskDefinition": REVISION,
+        "count": 1,
+        "clientToken": "4433e89b449b1c955e1c075b2fdb916c847b96e8f3316c8ba90a31552c5432c3",
+        "startedBy": RUN,
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": ["subnet-a", "subnet-b"],
+                "securityGroups": ["sg-a"],
+                "assignPublicIp": "DISABLED",
+            }
+        },
+        "overrides": {
+            "containerOverrides": [
+                {
+                    "name": "task",
+                    "command": ["run", "--run-id", RUN, "--launched"],
+                    "environment": [
+                        {"name": "RETRAIN_AUTO_DEPLOY", "value": "false"},
+                        {"name": "RETRAIN_REAL_DATA_WEIGHT", "value": "3.0"},
+                    ],
                 }
-            },
-            "overrides": {
-                "containerOverrides": [
-                    {
-                        "name": "task",
-                        "command": ["run", "--run-id", RUN, "--launched"],
-                        "environment": [
-                            {"name": "RETRAIN_AUTO_DEPLOY", "value": "false"},
-                            {"name": "RETRAIN_REAL_DATA_WEIGHT", "value": "3.0"},
-                        ],
-                    }
-                ]
-            },
-            "propagateTags": "TASK_DEFINITION",
-            "enableExecuteCommand": False,
-        }
-    )
+            ]
+        },
+        "propagateTags": "TASK_DEFINITION",
+        "enableExecuteCommand": False,
+    }
 
 
 def test_spot_is_asked_for_by_its_provider_and_not_by_launch_type() -> None:
