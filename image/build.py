@@ -6,6 +6,7 @@ on a base made on this machine. What was built stands in `.image/built.json`, fo
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -67,7 +68,12 @@ def build(by: Engine, base_image: str | None, torch_index: str | None) -> Built:
         settings, mounts = pip_settings.mounted(settings), pip_settings.folders(settings)
         base_image = base_image or base.ensure()
     commit = revision()
-    given = {"BASE_IMAGE": base_image, "TORCH_INDEX": torch_index, "CODE_REVISION": commit}
+    given = {
+        "BASE_IMAGE": base_image,
+        "TORCH_INDEX": torch_index,
+        "CODE_REVISION": commit,
+        "CODE_SOURCE": source(),
+    }
     named = {name: value for name, value in given.items() if value}
     id_file = BUILT.with_name("id")
     id_file.parent.mkdir(exist_ok=True)
@@ -101,6 +107,16 @@ def revision() -> str:
     found = _git("log", "-1", "--format=%h", "--abbrev=12", "--", *CONTENT)
     changed = _git("status", "--porcelain", "--", *CONTENT)
     return (found or "none") + ("-dirty" if changed else "")
+
+
+def source() -> str | None:
+    """The public address of the code, without credentials; None if it is not on a server."""
+    found = re.search(r"^(?:https://(?:[^/@]*@)?|git@)([\w.-]+\.\w+)[/:]([\w./-]+)$", _remote())
+    return f"https://{found[1]}/{found[2].removesuffix('.git')}" if found else None
+
+
+def _remote() -> str:
+    return _git("config", "--default", "", "--get", "remote.origin.url")
 
 
 def _git(*words: str) -> str:

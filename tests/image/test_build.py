@@ -136,6 +136,25 @@ def test_the_revision_is_that_of_the_images_content(repository: Path) -> None:
     assert build.revision() == f"{program}-dirty"
 
 
+@pytest.mark.parametrize(
+    "remote, address",
+    [
+        ("https://git.example/hair/me.git", "https://git.example/hair/me"),
+        ("https://user:secret@git.example/hair/me", "https://git.example/hair/me"),
+        ("git@git.example:hair/me.git", "https://git.example/hair/me"),
+        ("/srv/git/me.git", None),  # nobody else can go there
+        (None, None),
+    ],
+)
+def test_the_source_is_where_others_find_it_and_no_password(
+    repository: Path, remote: str | None, address: str | None
+) -> None:
+    if remote:
+        git(repository, "remote", "add", "origin", remote)
+
+    assert build.source() == address
+
+
 class Machine:
     """What `engine.find` asks of a machine: commands, and who asks."""
 

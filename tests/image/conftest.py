@@ -1,0 +1,149 @@
+"""A cloud on this machine for the built image: emulated AWS, a real database server, and a loop.
+
+All are reached over TCP on loopback, which the container shares.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from common import aws
+from common.registry import Registry, open_registry
+from local.mariadb import READER, READER_PASSWORD, Server
+from local.table import create_mysql
+from local.votes import write_votes
+from local.world import make_world
+from tests.image.container import Ended, Image, Running, opened
+
+VOTES = 1_200
+WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
+AWS = {
+    "AWS_ACCESS_KEY_ID": "emulated",
+    "AWS_SECRET_ACCESS_KEY": "emulated",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """A loop on emulated AWS, and the image that runs it."""
+
+    image: Image
+    folder: Path
+    environment: dict[str, str]
+
+    def start(self, *words: str, **changes: str) -> Running:
+        """A container with these words; its /tmp is a new folder with the database's CA."""
+        tmp = self.tmp(words[0])
+        return self.image.start(words, tmp, self.environment | changes)
+
+    def tmp(self, name: str) -> Path:
+        made = self.folder / f"{name}-{len(list(self.folder.iterdir()))}"
+        made.mkdir()
+        (made / "ca.pem").write_bytes((self.folder / "ca.pem").read_bytes())
+        return made
+
+    def task(self, *words: str, **changes: str) -> Ended:
+        """How `python -m task WORDS --json` ends in a container."""
+        return self.start(*words, "--json", **changes).end()
+
+    def registry(self) -> Registry:
+        """As the container sees it."""
+        with mock.patch.dict(os.environ, self.environment):
+            return open_registry(self.environment["REGISTRY_URL"])
+
+    def versions(self) -> set[str]:
+        """The published versions: those with a manifest."""
+        bucket, _, prefix = self.environment["STORE_URL"].removeprefix("s3://").partition("/")
+        with mock.patch.dict(os.environ, self.environment):
+            s3 = aws.client("s3")
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/models/").get("Contents", [])
+        keys = [each["Key"].split("/") for each in found]
+        return {key[-2] for key in keys if key[-1] == "manifest.json"}
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Image]:
+    """The image that `make image` has built."""
+    with opened() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Emulated AWS as a server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def loop(
+    image: Image, endpoint: str, mariadb: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Loop:
+    """Votes in the database, its password in a secret, and nothing learned yet."""
+    folder = tmp_path_factory.mktemp("loop")
+    (folder / "ca.pem").write_bytes(mariadb.ca.read_bytes())
+    people_vote(mariadb)
+    emulated = {**AWS, "AWS_ENDPOINT_URL": endpoint}
+    with mock.patch.dict(os.environ, emulated):
+        secret = resources()
+    return Loop(
+        image=image,
+        folder=folder,
+        environment={
+            **emulated,
+            "DATABASE_URL": mariadb.url("image"),
+            "DB_SECRET_ARN": secret,
+            "DB_CA": "/tmp/ca.pem",
+            "STORE_URL": "s3://image-models/loop",
+            "REGISTRY_URL": "dynamodb://image-registry",
+            "SERVING_URL": "none",
+        },
+    )
+
+
+def people_vote(server: Server) -> None:
+    """The application's table and a month of its votes."""
+    server.create("image", index=False)
+    now = datetime.now(UTC).replace(microsecond=0)
+    with server.admin("image") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE analysis_history")
+        create_mysql(connection, styles=3)
+        start, end = now - timedelta(days=30), now - timedelta(minutes=1)
+        write_votes(connection, WORLD, VOTES, seed=1, ugly=True, start=start, end=end)
+
+
+def resources() -> str:
+    """The bucket, the table and the secret; the secret's ARN."""
+    aws.client("s3").create_bucket(Bucket="image-models")
+    aws.client("dynamodb").create_table(
+        TableName="image-registry",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+    )
+    secret = aws.client("secretsmanager").create_secret(
+        Name="image-database",
+        SecretString=json.dumps({"username": READER, "password": READER_PASSWORD}),
+    )
+    return secret["ARN"]
