@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from common.credentials import chosen
 from common.database import RDS, Database, open_votes, server_address
@@ -24,8 +24,12 @@ from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
 from common.store import Store
+from common.store.directory import DirectoryStore
 from task import deploy, pipeline, publish, stages
 from task.stages import Loop
+
+if TYPE_CHECKING:
+    from common.store.s3 import S3Store
 
 Answer = Literal["ok", "warn", "fault"]
 SKEW = timedelta(minutes=5)
@@ -49,7 +53,7 @@ def examine(loop: Loop) -> list[Finding]:
     return [
         _try("password", lambda: _password(loop)),
         *_database(loop),
-        _try("store", lambda: check_store(loop.store, f"doctor/{loop.now():%Y%m%dT%H%M%S%f}")),
+        *_store(loop),
         _try("registry", lambda: _registry(loop)),
         _try("active version", lambda: _active(loop)),
         _try("hold", lambda: _hold(loop)),
@@ -154,6 +158,26 @@ def _votes(loop: Loop, db: Database) -> tuple[Answer, str]:
     seen = f"{votes.total:,} votes, {votes.new:,} of them new"
     too_few = pipeline.enough(votes, loop.settings)
     return "ok", f"{seen}; a run now would be skipped ({too_few})" if too_few else seen
+
+
+def _store(loop: Loop) -> Iterator[Finding]:
+    probe = f"doctor/{loop.now():%Y%m%dT%H%M%S%f}"
+    found = _try("store", lambda: check_store(loop.store, probe))
+    yield found
+    if found.answer == "ok" and not isinstance(loop.store, DirectoryStore):
+        yield versions_kept(loop.store)
+
+
+def versions_kept(bucket: S3Store) -> Finding:
+    """Older versions are for people's mistakes: the loop itself never overwrites a model."""
+    answer: Answer = "warn"
+    try:
+        says = "the bucket keeps no older versions of an object: turn versioning on"
+        if bucket.is_versioned():
+            answer, says = "ok", "the bucket keeps older versions of an object"
+    except RetrainError as error:
+        says = str(error)
+    return Finding(name="older versions", answer=answer, says=says)
 
 
 def check_store(store: Store, key: str) -> tuple[Answer, str]:

@@ -125,6 +125,12 @@ class S3Store:
         with self._as_store_errors("delete", key):
             self._client.delete_object(Bucket=self._bucket, Key=name)
 
+    def is_versioned(self) -> bool:
+        """Whether the bucket keeps what an object was before it was replaced or deleted."""
+        with as_error(StoreError, "the bucket must tell whether it is versioned", "STORE_URL"):
+            answer = self._client.get_bucket_versioning(Bucket=self._bucket)
+        return answer.get("Status") == "Enabled"
+
     def _name(self, key: str) -> str:
         return self._root + check_key(key)
 

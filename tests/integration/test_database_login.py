@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +20,7 @@ from common.errors import DatabaseError, UsageError
 from local.mariadb import HOST, READER, READER_PASSWORD, Server, running
 from tests.history import MysqlHistory, analysis
 from tests.integration.rds_door import Asked, Door, door
+from tests.unit.place import Place
 
 DATABASE = "logins"
 
@@ -154,6 +157,24 @@ def test_another_error_than_a_refused_password_is_not_tried_again(
         opened(server.port, Secret(secret.arn))
 
     assert secret.reads == 1
+
+
+def test_a_secret_leaves_no_trace_in_what_is_logged_printed_or_kept(
+    server: Server, user: str, tmp_path: Path
+) -> None:
+    # Given logs that take everything, of botocore's too
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
+    secret = Stored(user, "unmistakable")
+    server.execute("SET PASSWORD FOR rotated@'%' = PASSWORD('unmistakable')")
+    place = {"DATABASE_URL": server.url(DATABASE, user), "DB_SECRET_ARN": secret.arn}
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+
+    done = Place(tmp_path).task("export", "--log-level", "DEBUG", **place, **keys)
+
+    assert (done.exit, secret.reads) == (0, 1)
+    assert list(tmp_path.rglob("votes.parquet"))
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"unmistakable" in text for text in [*kept, (done.out + done.err).encode()])
 
 
 def is_for(made: Door, asked: Asked) -> bool:

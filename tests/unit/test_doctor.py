@@ -11,15 +11,19 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from common.errors import StoreError
 from common.registry.records import Run
 from common.store.directory import DirectoryStore
-from task.doctor import check_store
+from task.doctor import check_store, versions_kept
 from tests.architecture.code import ROOT
 from tests.unit.place import Place
+
+if TYPE_CHECKING:
+    from common.store.s3 import S3Store
 
 CHECKS = [
     *("password", "database", "rights", "encryption", "clock", "table", "index", "votes"),
@@ -119,6 +123,19 @@ def test_a_store_that_does_not_keep_its_promises_is_a_fault(
 
     assert answer == "fault"
     assert says in told
+
+
+class Silent:
+    """A bucket whose settings this process may not read."""
+
+    def is_versioned(self) -> bool:
+        raise StoreError("got AccessDenied: allow it")
+
+
+def test_a_bucket_that_does_not_tell_whether_it_is_versioned_is_only_warned_of() -> None:
+    found = versions_kept(cast("S3Store", Silent()))
+
+    assert (found.answer, found.says) == ("warn", "got AccessDenied: allow it")
 
 
 def drop_table(place: Place) -> None:

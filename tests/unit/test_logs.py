@@ -12,7 +12,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from common.logs import configure, in_container, redactor
+from common import logs
+from common.logs import configure, hide, in_container, redactor
 
 SECRET = 'p@ss/wörd "1\\2"'
 
@@ -136,6 +137,26 @@ def test_no_line_shows_a_secret_wherever_it_stands(tmp_path: Path, terminal: boo
         assert text.count("***") == 7
         assert "mysql://me@db/hairme?key=***" in text
         assert "access denied using ***" in text
+
+
+def test_a_secret_that_becomes_known_later_is_hidden_by_what_was_set_up_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given logging that was set up before a secret was read
+    monkeypatch.setattr(logs, "_learned", set())
+    stream = io.StringIO()
+    configure("DEBUG", run_id="m-1", log_dir=tmp_path, secrets=["other"], stream=stream)
+    log = logging.getLogger("x")
+    log.info("before, nobody knows that %s is one", SECRET)
+
+    hide(SECRET)
+    log.info("password %s of the %s", SECRET, "other")
+    log.info(quote(SECRET, safe=""))
+
+    for text in (stream.getvalue(), (tmp_path / "m-1.jsonl").read_text(encoding="utf-8")):
+        before, *after = records(text)
+        assert SECRET in before["message"]
+        assert [line["message"] for line in after] == ["password *** of the ***", "***"]
 
 
 @pytest.mark.parametrize(
