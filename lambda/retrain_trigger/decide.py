@@ -61,7 +61,8 @@ def _first(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
     votes, lease = known.votes, known.lease
     if lease is not None and lease.held(now):
         return False, (
-            f"one run at a time: {lease.owner} holds the lease until {utc_text(lease.expires_at)}"
+            f"one run at a time: {lease.run_id} (owner {lease.owner}) holds the lease until "
+            f"{utc_text(lease.expires_at)}"
         )
     if votes.total == 0:
         return False, "no votes yet"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Word = Literal["launched", "adopted", "skipped", "would_launch", "would_skip"]
 NO_TASK = ""
 """In place of a task's ARN: closes a run only while no task has claimed it."""
 LAUNCH_FAILED_EXIT = 1
@@ -54,7 +55,7 @@ class Trigger:
 class Answer:
     """What the function answers, as JSON."""
 
-    decision: Literal["launched", "adopted", "skipped", "would_launch", "would_skip"]
+    decision: Word
     reason: str
     run_id: str
     task_arn: str | None = None
@@ -89,9 +90,8 @@ def answer(trigger: Trigger, request: Request) -> Answer:
     decision = decide(known_now, _policy(trigger, request), now)
     record = Run(run_id=request.run_id, created_at=now, counts=_counts(known_now, decision))
     if request.dry_run:
-        verdict: Literal["would_launch", "would_skip"]
-        verdict = "would_launch" if decision.launch else "would_skip"
-        return _answer(verdict, decision.reason + _would_stop(hung), request, record)
+        word: Word = "would_launch" if decision.launch else "would_skip"
+        return _answer(word, decision.reason + _would_stop(hung), request, record)
     try:
         return _carry_out(trigger, request, record, decision)
     except AlreadyClaimedError:
@@ -150,13 +150,7 @@ def _take(trigger: Trigger, record: Run) -> Run:
     )
 
 
-def _start(
-    trigger: Trigger,
-    request: Request,
-    run: Run,
-    decision: Literal["launched", "adopted"],
-    reason: str,
-) -> Answer:
+def _start(trigger: Trigger, request: Request, run: Run, word: Word, reason: str) -> Answer:
     """Ask ECS for the task of a launched run, and note which one it is."""
     try:
         task_arn = start(trigger.ecs, trigger.own, run.run_id, request.environment())
@@ -164,7 +158,7 @@ def _start(
         return _not_started(trigger, request, run, error)
     noted = trigger.registry.note_task(run.run_id, task_arn)
     trigger.emit({metrics.RUNS_LAUNCHED: 1, **_votes(run)})
-    return _answer(decision, reason, request, replace(run, task_arn=noted.task_arn or task_arn))
+    return _answer(word, reason, request, replace(run, task_arn=noted.task_arn or task_arn))
 
 
 def _not_started(trigger: Trigger, request: Request, run: Run, error: LaunchError) -> Answer:
@@ -227,15 +221,10 @@ def _votes(run: Run) -> dict[str, float]:
     return {metric: run.counts[name] for metric, name in names.items() if name in run.counts}
 
 
-def _answer(
-    decision: Literal["launched", "adopted", "skipped", "would_launch", "would_skip"],
-    reason: str,
-    request: Request,
-    run: Run,
-) -> Answer:
+def _answer(word: Word, reason: str, request: Request, run: Run) -> Answer:
     counts = run.counts
     return Answer(
-        decision=decision,
+        decision=word,
         reason=reason,
         run_id=run.run_id,
         task_arn=run.task_arn or None,

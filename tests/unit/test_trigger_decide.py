@@ -47,8 +47,8 @@ def policy(**changes: object) -> Policy:
         (known(3, 0), policy(force=True), True, "forced, with 3 votes, 0 of them new"),
         (known(0, 0), policy(force=True), False, "no votes yet"),
         (known(0, 0), policy(min_total=0, min_new=0), False, "no votes yet"),
-        (known(lease=HELD), policy(force=True), False, "m-x/desk-1 holds the lease until"),
-        (known(lease=HELD), policy(), False, "one run at a time: m-x/desk-1 holds the lease"),
+        (known(lease=HELD), policy(force=True), False, "m-x (owner m-x/desk-1) holds the lease"),
+        (known(lease=HELD), policy(), False, "one run at a time: m-x (owner m-x/desk-1)"),
         (known(lease=HELD), policy(skip_minimums=True), False, "2026-11-22T02:03:05Z"),
         # A lease that expired, to the second, holds nothing up.
         (known(lease=replace(HELD, expires_at=NOW)), policy(), True, "63 votes"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,18 @@ from botocore.exceptions import ClientError
 from common.database import VoteCounts
 from common.errors import DatabaseError
 from common.registry import Registry, open_registry
+from common.registry.records import Run
 from common.settings import Settings
+from retrain_trigger.request import parse
 from retrain_trigger.settings import TriggerSettings, WatcherSettings
-from retrain_trigger.trigger import Trigger
+from retrain_trigger.trigger import Answer, Trigger, answer
 from retrain_trigger.watch import Watcher
 
 NOW = datetime(2026, 11, 22, 2, 0, 5, tzinfo=UTC)
 SLOT = {"time": "2026-11-22T02:00:00Z"}
 RUN = "s-20261122T020000Z"
 REQUEST_ID = "6f1c9a52-0d55-4f3e-9f43-5f0f3a6f5b11"
+AD_HOC = f"a-{REQUEST_ID}"
 LEASE = 600
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"
@@ -166,6 +169,31 @@ class World:
     def claim(self, run_id: str = RUN, task: str = TASK) -> None:
         """The task begins, under the name that ECS gives it."""
         self.registry.claim(run_id, task=task.rpartition("/")[2], lease_seconds=LEASE, now=self.now)
+
+
+def ask(world: World, event: object = SLOT, **settings: object) -> Answer:
+    """What the trigger answers."""
+    request = parse(event, REQUEST_ID)
+    return answer(world.trigger(Settings(**{**settings, **request.settings})), request)  # type: ignore[arg-type]
+
+
+def on_record(world: World, run_id: str = RUN) -> Run:
+    run = world.registry.run(run_id)
+    assert run is not None
+    return run
+
+
+def verdict(world: World, run_id: str = "s-20261115T020000Z") -> None:
+    """A run of last week that was rejected, with its cutoff."""
+    begun = world.now - timedelta(days=7)
+    world.registry.launch(
+        Run(run_id=run_id, created_at=begun), owner="x", lease_seconds=LEASE, now=begun
+    )
+    lease = world.registry.claim(run_id, task="t", lease_seconds=LEASE, now=begun)
+    run = world.registry.run(run_id)
+    assert run is not None
+    ended = replace(run, state="rejected", exit=0, cutoff=begun)
+    world.registry.finish(ended, lease, now=begun + timedelta(minutes=5))
 
 
 def ecs_event(
