@@ -1,7 +1,7 @@
 """The rehearsal's hand: starts the emulated cloud, makes things happen in it, and looks.
 
     with Cloud.start(folder, database=sqlite_database(path)) as cloud:
-        cloud.fire("Weekly", datetime(2026, 11, 22, 2, tzinfo=UTC))
+        cloud.fire("weekly", datetime(2026, 11, 22, 2, tzinfo=UTC))
         cloud.wait()
         print(cloud.state()["tasks"])
 

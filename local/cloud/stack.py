@@ -76,6 +76,11 @@ class Rule:
     """(ARN, constant input or None)."""
     by_scheduler: bool = False
 
+    @property
+    def leads_to(self) -> str:
+        """The names of its targets."""
+        return " ".join(arn.rpartition(":")[2] for arn, _ in self.targets)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
@@ -174,10 +179,11 @@ class Stack:
         )
 
     def schedule(self, name: str) -> Rule:
-        """The one schedule whose logical id contains `name`."""
-        found = [rule for rule in self.rules if rule.schedule and name in rule.name]
+        """The one schedule whose logical id, or whose function, has `name` in its name."""
+        schedules = [rule for rule in self.rules if rule.schedule]
+        found = [rule for rule in schedules if name in f"{rule.name} {rule.leads_to}".lower()]
         if len(found) != 1:
-            names = ", ".join(rule.name for rule in self.rules if rule.schedule)
+            names = ", ".join(f"{rule.name} (for {rule.leads_to})" for rule in schedules)
             raise UsageError(f"a schedule must be one of {names or 'none'}, got {name!r}: name it")
         return found[0]
 

@@ -79,7 +79,7 @@ def test_beyond_its_reserved_concurrency_a_call_is_refused_and_an_event_waits(
     # Then a call is refused, and an event waits its turn
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         small_cloud.invoke("small", {})
-    (waiting,) = small_cloud.fire("Daily", SUNDAY)
+    (waiting,) = small_cloud.fire("daily", SUNDAY)
     held.release()
     busy.join()
     events = {event["request_id"]: event for event in small_cloud.wait()["events"]}
@@ -113,8 +113,8 @@ def test_an_event_that_fails_comes_twice_again_and_then_to_the_failure_queue(
 
 
 def test_a_schedule_strikes_with_the_time_it_is_told(small_cloud: Cloud) -> None:
-    small_cloud.fire("Weekly", SUNDAY)
-    small_cloud.fire("Daily", SUNDAY)
+    small_cloud.fire("weekly", SUNDAY)
+    small_cloud.fire("daily", SUNDAY)
 
     weekly, daily = (event["payload"] for event in small_cloud.wait()["events"])
     assert weekly["time"] == "2026-11-22T02:00:00Z"
@@ -124,7 +124,7 @@ def test_a_schedule_strikes_with_the_time_it_is_told(small_cloud: Cloud) -> None
 
 
 def test_an_event_may_come_twice(small_cloud: Cloud) -> None:
-    requests = small_cloud.fire("Weekly", SUNDAY, times=2)
+    requests = small_cloud.fire("weekly", SUNDAY, times=2)
 
     first, second = small_cloud.wait()["events"]
     assert first["payload"] == second["payload"]
