@@ -4,7 +4,8 @@ One partition holds all: the partition key `pk` is always `registry`, the sort k
 item's key, `item` its text. Nothing is locked: each writing puts a random `stamp` on what it
 writes, and is one transaction on the condition that every item that was read, or was not there,
 still has the stamp it was read with. If one has not, the body is called again on what is there
-now. The stamp also tells, when AWS's answer is lost, whether the writing was made.
+now. The stamp also tells, when AWS's answer is lost, whether the writing was made. A refusal
+needs no transaction: it names one item, which stood as it says when it was read.
 
 A deleted item stays as a stamp without a text, because a stamp that is gone could tell nothing.
 The time to live of DynamoDB plays no part: a lease is judged by the expiry within it.
@@ -21,7 +22,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common.aws_errors import as_error
 from common.backoff import attempts
 from common.errors import RegistryError
-from common.registry.rules import REFUSALS
 from common.registry.table import META, Items, T, check_meta, meta_text
 
 if TYPE_CHECKING:
@@ -62,16 +62,9 @@ class DynamoTable:
                 if rows.get(META) is None:
                     rows.put(META, meta_text())
                 check_meta(rows.get(META))
-                try:
-                    result = body(Items(rows))
-                except REFUSALS:
-                    # What it was refused for was read in steps: it must have held at once.
-                    rows.writes.clear()
-                    if rows.kept():
-                        raise
-                else:
-                    if rows.kept():
-                        return result
+                result = body(Items(rows))
+                if rows.kept():
+                    return result
         raise RegistryError(
             f"a change of the registry must get its turn within {self._patience_seconds:g} s, got "
             f"none in {self._name}: others change it all the time, or it is throttled; run again"
@@ -121,8 +114,8 @@ class _Rows:
 
     def kept(self) -> bool:
         """Whether all was written, on the condition that all that was read still holds."""
-        if not self.writes and len(self._seen) <= 2:
-            return True  # the format and one item: that one held when it was read
+        if not self.writes:
+            return True
         try:
             self._client.transact_write_items(
                 TransactItems=[self._action(key) for key in self._seen]

@@ -17,15 +17,6 @@ from common.errors import (
 )
 from common.registry.records import LIVE_STATES, Active, Hold, Lease, Run, utc_text
 
-REFUSALS = (
-    AlreadyClaimedError,
-    ChampionChangedError,
-    LeaseHeldError,
-    LeaseLostError,
-    NotDoneError,
-)
-"""What is raised here because of what is on record, and not because the registry is at fault."""
-
 
 def next_lease(
     before: Lease | None, *, run_id: str, owner: str, lease_seconds: float, now: datetime

@@ -15,8 +15,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 class OneAtATime:
     """Serves one request after the other.
 
-    The emulation looks at a condition and then writes, without a lock: of two at once both
-    could be told that they were the first, which no AWS would do.
+    Without a lock the emulation looks at a condition and then writes, and puts a whole table
+    back as it was before a transaction that failed: of two at once, one could undo the other.
     """
 
     def __init__(self) -> None:

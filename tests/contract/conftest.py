@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from common.aws import client
 from common.registry import Registry, open_registry
+from common.registry.dynamodb import DynamoTable
 from common.store import Store, open_store
 from tests.contract.cloud import Cloud, Server
+from tests.contract.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,3 +121,29 @@ def race(
         return [process.outcomes()[0] for process in processes]
 
     return run
+
+
+@pytest.fixture
+def table(cloud: Cloud) -> str:
+    return cloud.table()
+
+
+@pytest.fixture
+def other(table: str) -> Registry:
+    """Another process's registry in the table, which meets no faults."""
+    return open_registry(f"dynamodb://{table}")
+
+
+@pytest.fixture
+def proxy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """What stands between this process and AWS; what AWS's library waits for comes at once."""
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with Proxy(cloud.url) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+
+
+@pytest.fixture
+def proxied(other: Registry, proxy: Proxy, table: str) -> Registry:
+    """The registry in the table by way of the proxy, with little patience."""
+    return Registry(DynamoTable(client("dynamodb"), table, patience_seconds=0.2))
