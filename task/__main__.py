@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common import logs
-from common.errors import RetrainError
+from common.errors import RetrainError, UsageError
 from common.registry.records import check_run_id
 from common.settings import Settings, load
-from task import cli
-from task.attempt import Interrupt
+from task import cli, host
+from task.interrupt import SIGNALS, Interrupt, Stop
 
 log = logging.getLogger("task")
 
@@ -52,15 +52,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         from task.stages import Loop
 
         loop = Loop(
-            settings=settings, now=lambda: datetime.now(UTC), clock=time.perf_counter, bar=_bar
+            settings=settings,
+            now=lambda: datetime.now(UTC),
+            clock=time.perf_counter,
+            host=host.read(os.environ),
+            bar=_bar,
         )
         call = Call(arguments=arguments, flags=flags, loop=loop, interrupt=interrupt)
         return COMMANDS[arguments.command](call)
+    except Stop as stop:
+        return _failed(arguments, settings, str(stop.error), stop.error.exit_code)
     except RetrainError as error:
         return _failed(arguments, settings, redact(str(error)), error.exit_code)
     except Exception:
         log.exception("unexpected error: this is a bug, please report it")
         return _failed(arguments, settings, "unexpected error, see the log", 1)
+    finally:
+        interrupt.rest()
 
 
 def _yaml(given: str | None) -> Path | None:
@@ -71,6 +79,11 @@ def _yaml(given: str | None) -> Path | None:
 
 def _run_id(arguments: argparse.Namespace) -> str | None:
     """The run that a command is about; a new run by hand is named after the time."""
+    if getattr(arguments, "launched", False) and arguments.run_id is None:
+        raise UsageError(
+            "--launched must come with --run-id, got none: name the run that was launched, or "
+            "leave --launched out to launch one"
+        )
     if arguments.command == "run" and arguments.run_id is None:
         arguments.run_id = new_run_id(datetime.now(UTC))
     if arguments.command == "export" and arguments.run is None:
@@ -128,6 +141,6 @@ def _failed(
 if __name__ == "__main__":
     status = main()
     # What is done is done: while the interpreter shuts down, a signal would change the status.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)

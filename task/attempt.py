@@ -8,67 +8,34 @@ expired lease closes that one.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from types import FrameType, TracebackType
+from datetime import datetime, timedelta
+from types import TracebackType
 from typing import Any
 
-from common.errors import InterruptedRunError, LeaseLostError, RegistryError, RetrainError
+from common.errors import LeaseLostError, RegistryError, RetrainError
 from common.registry import Registry
 from common.registry.records import Lease, Run, State
+from task.host import Host
+from task.interrupt import Interrupt, Stop
 
 log = logging.getLogger(__name__)
 
 BEATS_PER_LEASE = 10
 """Renewals within one lease: each minute of the ten."""
-
-
-class Interrupt:
-    """SIGTERM and SIGINT as an exception in the main thread, held back while shielded."""
-
-    def __init__(self) -> None:
-        self.pending = False
-        self.shielded = False
-
-    def install(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        first, self.pending = not self.pending, True
-        if first and not self.shielded:
-            raise self.error()
-
-    def error(self) -> InterruptedRunError:
-        """What to raise when a run was told to stop."""
-        return InterruptedRunError(
-            "a run must be left alone to finish, got a signal to stop: nothing was promoted; "
-            "start it again when you like"
-        )
-
-    def check(self) -> None:
-        """Raise what came in while shielded."""
-        if self.pending:
-            raise self.error()
-
-    @contextmanager
-    def shield(self) -> Iterator[None]:
-        """No interruption in here; `check` raises it afterwards."""
-        self.shielded = True
-        try:
-            yield
-        finally:
-            self.shielded = False
+GRACE = timedelta(minutes=2)
+"""What a run has to end in once its time is up, as long as ECS gives a task that it stops."""
+LAST_BEAT_SECONDS = 5.0
+"""How long the end waits for a renewal that is under way."""
 
 
 class Attempt:
-    """The right to run, and the duty to say how it ended."""
+    """The right to run, and the duty to say how it ended.
+
+    `launched`: whoever started this process has launched the run, which is claimed and no more.
+    """
 
     def __init__(
         self,
@@ -76,13 +43,17 @@ class Attempt:
         run_id: str,
         *,
         lease_seconds: float,
+        deadline: timedelta,
         now: Callable[[], datetime],
         interrupt: Interrupt,
+        host: Host,
+        launched: bool = False,
         on_failure: Callable[[RetrainError | None], None] | None = None,
     ) -> None:
         self.registry, self.run_id = registry, run_id
-        self.lease_seconds, self.now = lease_seconds, now
+        self.lease_seconds, self.deadline, self.now = lease_seconds, deadline, now
         self.interrupt, self.on_failure = interrupt, on_failure
+        self.host, self.launched = host, launched
         self.run = Run(run_id=run_id, created_at=now())
         self.ended: Run | None = None
         self._lost: LeaseLostError | None = None
@@ -91,6 +62,8 @@ class Attempt:
 
     def __enter__(self) -> Attempt:
         """Take the lease. Raises LeaseHeldError or AlreadyClaimedError; then nothing changed.
+
+        RegistryError: a run that was to be launched is unknown.
 
         Interruptions are held back until the first `check` in the `with`: one that came between
         here and there would leave the run open.
@@ -101,17 +74,37 @@ class Attempt:
         except RetrainError:
             self.interrupt.shielded = False
             raise
+        try:
+            self.run = self._on_record()
+        except RegistryError as error:
+            self.__exit__(RegistryError, error, None)
+            raise
         return self
 
     def _take(self) -> None:
-        task = f"{socket.gethostname()}-{os.getpid()}"
-        seconds = self.lease_seconds
-        self.registry.launch(self.run, owner=task, lease_seconds=seconds, now=self.now())
+        task, seconds = self.host.task, self.lease_seconds
+        if not self.launched:
+            self.registry.launch(self.run, owner=task, lease_seconds=seconds, now=self.now())
         self.lease: Lease = self.registry.claim(
             self.run_id, task=task, lease_seconds=seconds, now=self.now()
         )
-        self.run = self.registry.run(self.run_id) or self.run
+        self._until = self.now() + self.deadline + GRACE
         self._heart.start()
+        self.interrupt.limit(self.deadline.total_seconds(), self._late())
+
+    def _on_record(self) -> Run:
+        """The run as the registry has it, with the task that owns it."""
+        if self.host.task_arn is None:
+            return self.registry.run(self.run_id) or self.run
+        noted = self.registry.note_task(self.run_id, self.host.task_arn)
+        return replace(noted, task_arn=self.host.task_arn)
+
+    def _late(self) -> RetrainError:
+        minutes = f"{self.deadline.total_seconds() / 60:g}"
+        return RetrainError(
+            f"a run must end within deadline_minutes ({minutes}), this one had not: it was stopped "
+            "and nothing was promoted; find out what took so long, or raise deadline_minutes"
+        )
 
     def check(self) -> None:
         """Raise if the run was told to stop, or no longer owns its lease."""
@@ -132,14 +125,13 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
         """Close the record and give the lease back; an end that was reached stands."""
-        self.interrupt.shielded = True
+        self.interrupt.rest()
         self._stop.set()
-        self._heart.join()
+        self._heart.join(LAST_BEAT_SECONDS)
+        told = self.interrupt.told
         if self.ended is None:
-            ours = isinstance(error, InterruptedRunError | LeaseLostError)
-            if self.interrupt.pending and not ours:
-                # A signal that came within a database's callback: the driver hid our exception.
-                told = self.interrupt.error()
+            if told is not None and not isinstance(error, LeaseLostError) and error is not told:
+                # A Stop, or the error that a driver made of it: the reason is the same.
                 self._fail(told)
                 raise told from error
             self._fail(error)
@@ -154,7 +146,7 @@ class Attempt:
             # The promotion's own transaction has closed the record; the lease will expire.
             log.error("the lease could not be given back: %s", late)
         # A signal after the end was reached changes nothing any more.
-        return isinstance(error, InterruptedRunError)
+        return isinstance(error, Stop) or (told is not None and error is told)
 
     def _fail(self, error: BaseException | None) -> None:
         known = error if isinstance(error, RetrainError) else None
@@ -171,6 +163,9 @@ class Attempt:
 
     def _beat(self) -> None:
         while not self._stop.wait(self.lease_seconds / BEATS_PER_LEASE):
+            if self.now() > self._until:
+                log.error("heartbeat: past its deadline the run does not end; its lease expires")
+                return
             try:
                 self.lease = self.registry.renew(
                     self.lease, lease_seconds=self.lease_seconds, now=self.now()

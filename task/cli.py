@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     run = _command(commands, "run", "the whole run: export, prepare, train, evaluate, deploy")
     _training_flags(run)
     run.add_argument("--run-id", help="the run's id (default: made from the time)")
+    run.add_argument(
+        "--launched", action="store_true", help="a trigger has launched --run-id: claim it only"
+    )
     run.add_argument("--full", action="store_true", help="read all votes, not only what changed")
     _dry_run(run)
     for name, says in STAGES.items():

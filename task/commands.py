@@ -16,9 +16,9 @@ from typing import Any
 from common.errors import AlreadyClaimedError, NotDoneError, UsageError
 from common.settings import Settings, public, require
 from task import artifact, deploy, folder, gate, operate, pipeline, publish, show, stages
-from task.attempt import Attempt, Interrupt
 from task.files import write_whole
 from task.folder import RunFolder
+from task.interrupt import Interrupt
 from task.outcome import outcome_of
 from task.prepare import CELLS, PREPARED
 from task.stages import Loop
@@ -72,12 +72,11 @@ def run(call: Call) -> int:
     require(call.settings, "database_url", "store_url", "registry_url", "serving_url")
     deploy.check_serving(call.settings)
     run_id = call.arguments.run_id
+    loop = replace(call.loop, full=call.arguments.full, launched=call.arguments.launched)
     if call.dry_run:
-        votes = pipeline.count(call.loop)
-        too_few = pipeline.enough(votes, call.settings)
+        too_few = pipeline.enough(pipeline.count(loop), loop.settings, counted=loop.launched)
         call.say({"run_id": run_id, "would_run": too_few is None, "reason": too_few}, show.facts)
         return 0
-    loop = replace(call.loop, full=call.arguments.full)
     outcome = pipeline.run(loop, run_id, call.interrupt)
     call.say(asdict(outcome), show.outcome)
     return outcome.exit
@@ -166,14 +165,7 @@ def deploy_run(call: Call) -> int:
         call.say({"run_id": here.run_id, "would_end": state, "reason": reason}, show.facts)
         return 0
     _done(here, loop)
-    attempt = Attempt(
-        loop.registry,
-        here.run_id,
-        lease_seconds=loop.settings.lease_seconds,
-        now=loop.now,
-        interrupt=call.interrupt,
-        on_failure=lambda error: pipeline.failed(loop.store, here, error),
-    )
+    attempt = pipeline.attempt_at(loop, here, call.interrupt)
     try:
         with attempt:
             deploy.conclude(loop, here, attempt)

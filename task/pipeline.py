@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from common.database import VoteCounts, open_votes
@@ -18,8 +19,9 @@ from common.errors import LeaseHeldError, RetrainError
 from common.settings import Settings
 from common.store import Store
 from task import deploy, folder, publish, stages
-from task.attempt import Attempt, Interrupt
+from task.attempt import Attempt
 from task.folder import RunFolder
+from task.interrupt import Interrupt
 from task.outcome import Outcome, outcome_of, skipped
 from task.stages import Loop
 
@@ -29,19 +31,12 @@ log = logging.getLogger(__name__)
 def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     """One run from the count of votes to the promotion. Raises RetrainError when it fails."""
     settings, here = loop.settings, folder.of(loop.settings.work_dir, run_id)
-    attempt = Attempt(
-        loop.registry,
-        run_id,
-        lease_seconds=settings.lease_seconds,
-        now=loop.now,
-        interrupt=interrupt,
-        on_failure=lambda error: failed(loop.store, here, error),
-    )
+    attempt = attempt_at(loop, here, interrupt)
     try:
         with attempt:
             attempt.check()
             publish.check_pair(loop.store, loop.registry)
-            if (too_few := enough(count(loop), settings)) is not None:
+            if (too_few := enough(count(loop), settings, counted=loop.launched)) is not None:
                 attempt.end(attempt.record("skipped", too_few))
                 return skipped(run_id, too_few)
             if not stages.export(loop, here):
@@ -59,17 +54,35 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     return outcome_of(here, attempt.ended)
 
 
+def attempt_at(loop: Loop, here: RunFolder, interrupt: Interrupt) -> Attempt:
+    """The attempt at a run as the settings want it; should it fail, it leaves its evidence."""
+    return Attempt(
+        loop.registry,
+        here.run_id,
+        lease_seconds=loop.settings.lease_seconds,
+        deadline=timedelta(minutes=loop.settings.deadline_minutes),
+        now=loop.now,
+        interrupt=interrupt,
+        host=loop.host,
+        launched=loop.launched,
+        on_failure=lambda error: failed(loop.store, here, error),
+    )
+
+
 def count(loop: Loop) -> VoteCounts:
     """Votes in all and new ones, by the database's own count."""
     with open_votes(loop.settings) as db:
         return db.count_votes(stages.last_cutoff(loop))
 
 
-def enough(votes: VoteCounts, settings: Settings) -> str | None:
-    """None when there are enough votes for a run, else why not."""
+def enough(votes: VoteCounts, settings: Settings, *, counted: bool = False) -> str | None:
+    """None when there are enough votes for a run, else why not.
+
+    `counted`: whoever launched the run has applied the minimums, or a person who waived them.
+    """
     if votes.total == 0:
         return "no votes yet"
-    if settings.skip_data_check:
+    if settings.skip_data_check or counted:
         return None
     if votes.total < settings.min_feedback_count:
         return f"too few votes: {votes.total:,} of {settings.min_feedback_count:,}"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,10 +26,11 @@ from common.registry import Registry, open_registry
 from common.registry.records import last_verdict
 from common.settings import Settings, public, require
 from common.store import Store, open_store
-from task import artifact, base, evaluate, gate, prepare, publish, train, validate
+from task import artifact, base, evaluate, gate, host, prepare, publish, train, validate
 from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
+from task.host import Host
 from task.prepare import CELLS, PREPARED
 from task.snapshot import BaseSnapshot, Snapshot
 
@@ -55,13 +54,16 @@ class Loop:
 
     `now` is the time in UTC, `clock` gives seconds from an arbitrary start. A client is made
     when a command first asks for it, so a command needs only the addresses that it uses.
-    `bar` shows progress to whoever watches.
+    `host` is who carries it out, `launched` whether a trigger has launched the run. `bar` shows
+    progress to whoever watches.
     """
 
     settings: Settings
     now: Callable[[], datetime]
     clock: Callable[[], float]
+    host: Host = field(default_factory=host.here)
     full: bool = False
+    launched: bool = False
     bar: Bar = _no_bar
 
     @cached_property
@@ -99,8 +101,9 @@ def export(loop: Loop, folder: RunFolder) -> bool:
             seed=settings.seed,
             votes_sha256=artifact.sha256(folder.votes),
             split_version=SPLIT_VERSION,
-            code_revision=_revision(),
-            image_digest=os.environ.get("IMAGE_DIGEST"),
+            code_revision=host.revision(loop.host),
+            image_digest=loop.host.image_digest,
+            task_arn=loop.host.task_arn,
             threads=1,
             findings=[asdict(finding) for finding in findings],
             **_read(snapshot),
@@ -348,20 +351,6 @@ def _checkpoint(folder: RunFolder, weights: dict[str, Any]) -> None:
     from safetensors.numpy import save_file
 
     save_file(weights, folder.file("checkpoint.safetensors"))
-
-
-def _revision() -> str | None:
-    """The code's revision: from the image's label, else from git, else unknown."""
-    given = os.environ.get("CODE_REVISION")
-    if given:
-        return given
-    root = Path(__file__).resolve().parent.parent
-    command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
 
 
 def dump(value: object) -> str:

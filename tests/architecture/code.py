@@ -17,7 +17,9 @@ EDGES = {
     "task.commands",  # what each command does
     "task.pipeline",  # the run
     "task.stages",  # each stage between the run's folder and its clients
-    "task.attempt",  # the lease, the signals and the heartbeat of a run
+    "task.attempt",  # the lease and the heartbeat of a run
+    "task.interrupt",  # the signals and the deadline
+    "task.host",  # who carries a run out, as the machine says
     "task.folder",  # the files of a run
     "task.extract",  # reads the database
     "task.votes",  # takes the database's rows apart

@@ -7,24 +7,23 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from common.errors import DatabaseError, InterruptedRunError
-from task.attempt import Attempt, Interrupt
+from task.attempt import Attempt
+from task.host import here
+from task.interrupt import Interrupt
 from tests.e2e.home import Home
+from tests.unit.signals import signals_taken
 
 
 @pytest.fixture
 def interrupt() -> Iterator[Interrupt]:
     """Signals end in it for the length of a test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    made = Interrupt()
-    made.install()
-    yield made
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with signals_taken() as made:
+        yield made
 
 
 def statement_that_is_told_to_stop() -> None:
@@ -44,8 +43,10 @@ def test_a_signal_within_a_databases_callback_is_still_a_request_to_stop(
         trained.registry,
         "m-signal",
         lease_seconds=600,
+        deadline=timedelta(hours=2),
         now=lambda: datetime.now(UTC),
         interrupt=interrupt,
+        host=here(),
     )
 
     with pytest.raises(InterruptedRunError), attempt:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from task.interrupt import Interrupt
 from tests.unit.place import Place, fresh
+from tests.unit.signals import signals_taken
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    """Signals as exceptions, given back afterwards."""
+    with signals_taken() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,8 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sqlite3
-from collections.abc import Iterator
-from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +28,7 @@ from local.votes import write_votes
 from local.world import World, make_world
 from task import publish
 from task.__main__ import main
+from tests.unit.signals import signals_kept
 
 VOTES = 600
 WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
@@ -98,7 +97,7 @@ class Place:
         with (
             mock.patch.dict(os.environ, environment, clear=True),
             chdir(self.folder),
-            _own_signals(),
+            signals_kept(),
             redirect_stdout(out),
             redirect_stderr(err),
         ):
@@ -168,17 +167,6 @@ def fresh(folder: Path) -> Place:
     create_sqlite(place.votes).close()
     place.vote(VOTES, over=timedelta(days=30))
     return place
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """The commands take the signals; the tests take them back."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _forget_logging() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,22 +23,9 @@ from common.errors import (
 )
 from common.registry import Registry, open_registry
 from common.registry.records import Run
-from task.attempt import Attempt, Interrupt
-
-START = datetime(2026, 11, 22, 2, tzinfo=UTC)
-LEASE = 600.0
-BRIEF = 0.1
-"""A lease whose heart beats every 10 ms."""
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
+from task.attempt import Attempt
+from task.interrupt import Interrupt, Stop
+from tests.unit.attempts import BRIEF, LEASE, START, Clock, attempt, fails, stored, wait_for
 
 
 @pytest.fixture
@@ -59,103 +45,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "loop"
 
 
-@pytest.fixture
-def interrupt() -> Iterator[Interrupt]:
-    """Signals as exceptions, given back afterwards."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    made = Interrupt()
-    made.install()
-    yield made
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
-def attempt(
-    registry: Registry,
-    clock: Clock,
-    interrupt: Interrupt | None = None,
-    *,
-    run_id: str = "m-one",
-    lease: float = LEASE,
-    on_failure: Callable[[RetrainError | None], None] | None = None,
-) -> Attempt:
-    return Attempt(
-        registry,
-        run_id,
-        lease_seconds=lease,
-        now=clock,
-        interrupt=interrupt or Interrupt(),
-        on_failure=on_failure,
-    )
-
-
-def fails(kind: type[BaseException], made: Attempt, body: Callable[[Attempt], None]) -> None:
-    """What happens inside the attempt ends it with this error."""
-    with pytest.raises(kind), made as mine:
-        body(mine)
-
-
-def stored(registry: Registry, run_id: str = "m-one") -> Run:
-    run = registry.run(run_id)
-    assert run is not None
-    return run
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    """Wait for the heart to beat."""
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_stop_is_an_error_that_says_so(
-    interrupt: Interrupt, number: signal.Signals
-) -> None:
-    with pytest.raises(InterruptedRunError, match="got a signal to stop") as caught:
-        signal.raise_signal(number)
-
-    assert caught.value.exit_code == 143
-
-
-def test_a_signal_is_held_back_while_shielded_and_raised_when_asked_for(
-    interrupt: Interrupt,
-) -> None:
-    # Given what must not be torn apart
-    with interrupt.shield():
-        signal.raise_signal(signal.SIGTERM)
-        whole = True
-
-    # Then the signal waited
-    assert whole
-    with pytest.raises(InterruptedRunError):
-        interrupt.check()
-
-
-def test_without_a_signal_there_is_nothing_to_raise(interrupt: Interrupt) -> None:
-    with interrupt.shield():
-        pass
-    interrupt.check()
-
-    assert not interrupt.pending
-
-
-def test_a_second_signal_does_not_tear_apart_how_the_first_one_ends(interrupt: Interrupt) -> None:
-    with pytest.raises(InterruptedRunError):
-        signal.raise_signal(signal.SIGTERM)
-
-    signal.raise_signal(signal.SIGTERM)
-    assert interrupt.pending
-
-
 def test_inside_it_holds_the_lease_and_runs(registry: Registry, clock: Clock) -> None:
     with attempt(registry, clock) as mine:
         lease, run = registry.lease(), stored(registry)
         mine.end(mine.record("skipped", "for the test"))
 
     assert lease is not None
-    assert lease.owner.startswith("m-one/")
+    assert lease.owner == "m-one/0a1b2c"
     assert lease.expires_at == START + timedelta(seconds=LEASE)
     assert (run.state, run.started_at, run.owner) == ("running", START, lease.owner)
 
@@ -268,7 +164,7 @@ def test_a_signal_that_a_library_turned_into_its_own_error_is_still_the_reason(
     def body(_: Attempt) -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
-        except InterruptedRunError:
+        except Stop:
             raise ValueError("the callback failed") from None
 
     fails(InterruptedRunError, attempt(registry, clock, interrupt), body)

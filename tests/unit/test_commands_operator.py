@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +16,8 @@ from common.registry import Registry
 from common.registry.records import HistoryEntry
 from common.registry.sqlite import SqliteTable
 from common.settings import Settings
-from task.attempt import Interrupt
 from task.commands import COMMANDS, Call
+from task.interrupt import Interrupt
 from task.stages import Loop
 from tests.unit.place import Place
 
@@ -43,17 +42,6 @@ class InterruptedLoop(Loop):
         return Interrupting(
             SqliteTable(Path(str(self.settings.registry_url).removeprefix("sqlite:///")))
         )
-
-
-@pytest.fixture
-def interrupt() -> Iterator[Interrupt]:
-    """Signals as exceptions, given back afterwards."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    made = Interrupt()
-    made.install()
-    yield made
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 def test_status_tells_what_serves_and_what_is_free(learned: Place) -> None:

@@ -15,9 +15,9 @@ import pytest
 from common.errors import ChampionChangedError, LeaseLostError, UsageError
 from common.registry.records import Hold, Run
 from common.settings import Settings
-from task import deploy
-from task.attempt import Attempt, Interrupt
+from task import deploy, pipeline
 from task.folder import RunFolder
+from task.interrupt import Interrupt
 from task.stages import Loop
 from tests.unit.place import CHANGED, Place
 
@@ -92,7 +92,7 @@ def concluded(place: Place, clock: Clock, before: Callable[[], None] = lambda: N
     names = {name.lower(): value for name, value in place.addresses.items()}
     loop = Loop(settings=Settings(**names), now=clock, clock=time.perf_counter)  # type: ignore[arg-type]
     folder = RunFolder(place.work / "m-b")
-    attempt = Attempt(loop.registry, "m-b", lease_seconds=600, now=clock, interrupt=Interrupt())
+    attempt = pipeline.attempt_at(loop, folder, Interrupt())
     with chdir(place.folder), attempt:
         before()
         deploy.conclude(loop, folder, attempt)
