@@ -1,0 +1,123 @@
+"""What AWS's rules (cdk-nag) find and we keep, each with its reason.
+
+A finding is acknowledged where it stands, by its own full id: the same finding elsewhere still
+stops synthesis.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from constructs import IConstruct
+
+from infra.stage import Existing, Stage, Standalone
+
+NAG = "AwsSolutions::AwsSolutions-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """One finding at one construct, and why it stays."""
+
+    at: str
+    """The construct's path below the stack."""
+    finding: str
+    why: str
+
+
+def acknowledge(stack: Stack, stage: Stage) -> None:
+    """Give each finding that is meant its reason; any other stops synthesis."""
+    for kept in findings(stage):
+        construct: IConstruct = stack
+        for name in kept.at.split("/"):
+            construct = construct.node.find_child(name)
+        rule = Acknowledgment(id=NAG + kept.finding, reason=kept.why)
+        Validations.of(construct).acknowledge(rule)
+
+
+def findings(stage: Stage) -> Iterator[Kept]:
+    """Every finding that this stage keeps."""
+    yield Kept(
+        at="Alerts/Undelivered",
+        finding="SQS3",
+        why="It is the dead-letter queue, of rules and of functions; AWS's rule knows it only as "
+        "the queue of another queue. An alarm says when it is not empty.",
+    )
+    yield Kept(
+        at="Storage/Models",
+        finding="S1",
+        why="Two roles use the bucket, versions keep what they replace, and CloudTrail records "
+        "who did what; access logs would want a second bucket with rules of its own.",
+    )
+    yield Kept(
+        at="Training/Definition",
+        finding="ECS2",
+        why="The variables hold addresses and settings. The password is an IAM token, or a "
+        "secret that is read at run time; a test says that no secret is among them.",
+    )
+    yield from _wildcards(stage)
+    if isinstance(stage.place, Standalone):
+        yield from _own(stage)
+
+
+def _wildcards(stage: Stage) -> Iterator[Kept]:
+    yield Kept(
+        at="Training/TaskRole",
+        finding="IAM5[Resource::<StorageModels44005BB0.Arn>/store/*]",
+        why="The files of all versions and runs under the store's prefix, whose names are made "
+        "at run time.",
+    )
+    yield Kept(
+        at="Training/ExecutionRole",
+        finding="IAM5[Resource::*]",
+        why="ecr:GetAuthorizationToken alone; it has no resource.",
+    )
+    yield Kept(
+        at="Trigger/Role",
+        finding="IAM5[Resource::*]",
+        why="Network interfaces alone, which Lambda makes to place the function; it asks for all "
+        "of them, and the same statement denies them to the function's own code.",
+    )
+    for at in ("Trigger/Role", "Watcher/Role"):
+        yield Kept(
+            at=at,
+            finding=f"IAM5[Resource::{_tasks(stage)}]",
+            why="The tasks of this one cluster: ECS makes their ids when it starts them.",
+        )
+
+
+def _tasks(stage: Stage) -> str:
+    """The resource of all tasks on the cluster, as the rule writes it."""
+    place = stage.place
+    if isinstance(place, Existing):
+        here = f"{place.region}:{place.account}"
+        return f"arn:<AWS::Partition>:ecs:{here}:task/{place.cluster_name}/*"
+    here = "<AWS::Region>:<AWS::AccountId>"
+    return f"arn:<AWS::Partition>:ecs:{here}:task/<TrainingClusterF3EF29AD>/*"
+
+
+def _own(stage: Stage) -> Iterator[Kept]:
+    """The network and the database of an empty account."""
+    yield Kept(
+        at="Network/Vpc",
+        finding="VPC7",
+        why="Nothing in it can be reached from outside; flow logs would cost more than they "
+        "could show.",
+    )
+    yield Kept(
+        at="Database/Instance",
+        finding="RDS3",
+        why="A second server would double the price of a database that is read once a week; "
+        "backups of seven days bring it back.",
+    )
+    yield Kept(
+        at="Database/Instance",
+        finding="RDS11",
+        why="The port hides nothing: two security groups may connect, and nothing is public.",
+    )
+    if not stage.protected:
+        yield Kept(
+            at="Database/Instance",
+            finding="RDS10",
+            why="This stage is meant to be removed again; removing it takes a snapshot.",
+        )

@@ -1,0 +1,138 @@
+"""Where trigger and task live: private subnets, and groups that open what is called and no more.
+
+A NAT gateway costs more than all the rest together, so the network of an empty account has none
+unless it is asked for: S3 and DynamoDB are reached by gateway endpoints, which cost nothing, and
+the others by interface endpoints.
+"""
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from infra.stage import Existing, Stage, Standalone
+
+HTTPS = ec2.Port.tcp(443)
+
+
+class Network(Construct):
+    """Network, subnets and the two security groups."""
+
+    def __init__(self, scope: Construct, stage: Stage) -> None:
+        super().__init__(scope, "Network")
+        self.vpc: ec2.IVpc
+        self.subnets: Sequence[ec2.ISubnet]
+        place = stage.place
+        if isinstance(place, Standalone):
+            self.vpc, self.subnets = self._own(place)
+        else:
+            self.vpc, self.subnets = self._imported(place)
+        self.trigger_group = self._group("TriggerGroup", "The trigger: calls out, is never called")
+        self.task_group = self._group("TaskGroup", "The training task: calls out, is never called")
+        if isinstance(place, Standalone):
+            if place.outbound == "endpoints":
+                self._endpoints(stage, self.subnets[: place.endpoint_zones])
+        elif place.adds_endpoints:
+            self._endpoints(stage, self.subnets)
+
+    def connects_to(self, database: ec2.ISecurityGroup, port: int) -> None:
+        """Open the way from trigger and task to the database, at both ends."""
+        for who, group in (("trigger", self.trigger_group), ("task", self.task_group)):
+            database.connections.allow_from(
+                group, ec2.Port.tcp(port), f"Votes for the retraining {who}"
+            )
+
+    def _own(self, place: Standalone) -> tuple[ec2.IVpc, Sequence[ec2.ISubnet]]:
+        nat = place.outbound == "nat"
+        private = ec2.SubnetConfiguration(
+            name="private",
+            subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS
+            if nat
+            else ec2.SubnetType.PRIVATE_ISOLATED,
+            cidr_mask=24,
+        )
+        public = ec2.SubnetConfiguration(
+            name="public",
+            subnet_type=ec2.SubnetType.PUBLIC,
+            cidr_mask=28,
+            map_public_ip_on_launch=False,
+        )
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr("10.90.0.0/16"),
+            max_azs=2,
+            nat_gateways=1 if nat else 0,
+            subnet_configuration=[private, public] if nat else [private],
+            # Closing the unused default group takes a function with rights of its own.
+            restrict_default_security_group=False,
+        )
+        return vpc, vpc.private_subnets if nat else vpc.isolated_subnets
+
+    def _imported(self, place: Existing) -> tuple[ec2.IVpc, Sequence[ec2.ISubnet]]:
+        vpc = ec2.Vpc.from_vpc_attributes(
+            self,
+            "Vpc",
+            vpc_id=place.vpc_id,
+            availability_zones=[subnet.zone for subnet in place.subnets],
+        )
+        subnets = [
+            ec2.Subnet.from_subnet_attributes(
+                self,
+                f"Subnet{number}",
+                subnet_id=subnet.subnet_id,
+                availability_zone=subnet.zone,
+                route_table_id=subnet.route_table_id,
+            )
+            for number, subnet in enumerate(place.subnets, 1)
+        ]
+        return vpc, subnets
+
+    def _group(self, name: str, says: str) -> ec2.SecurityGroup:
+        group = ec2.SecurityGroup(
+            self, name, vpc=self.vpc, description=says, allow_all_outbound=False
+        )
+        # Gateway endpoints are reached under S3's and DynamoDB's public addresses, and the list
+        # of these has another id in each region; without a NAT there is no route to any other.
+        group.add_egress_rule(ec2.Peer.any_ipv4(), HTTPS, "AWS over TLS")
+        return group
+
+    def _endpoints(self, stage: Stage, where: Sequence[ec2.ISubnet]) -> None:
+        routed = [ec2.SubnetSelection(subnets=list(self.subnets))]
+        for name, gateway in (
+            ("S3", ec2.GatewayVpcEndpointAwsService.S3),
+            ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+        ):
+            ec2.GatewayVpcEndpoint(self, name, vpc=self.vpc, service=gateway, subnets=routed)
+        group = ec2.SecurityGroup(
+            self,
+            "EndpointGroup",
+            vpc=self.vpc,
+            description="Endpoints of AWS services: called by the trigger and the task",
+            allow_all_outbound=False,
+        )
+        for who, source in (("trigger", self.trigger_group), ("task", self.task_group)):
+            group.add_ingress_rule(source, HTTPS, f"AWS over TLS, for the {who}")
+        for name, interface in endpoint_services(stage).items():
+            ec2.InterfaceVpcEndpoint(
+                self,
+                name,
+                vpc=self.vpc,
+                service=interface,
+                subnets=ec2.SubnetSelection(subnets=list(where)),
+                security_groups=[group],
+                open=False,
+            )
+
+
+def endpoint_services(stage: Stage) -> dict[str, ec2.InterfaceVpcEndpointAwsService]:
+    """What is called from inside beside S3 and DynamoDB, by the name of its endpoint."""
+    services = {
+        "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
+        "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
+        "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+        "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+    }
+    if isinstance(stage.place, Existing) and stage.place.database.secret_arn:
+        services["Secrets"] = ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER
+    return services

@@ -1,0 +1,139 @@
+"""The three stages: what each is made of. This is the file to edit.
+
+    npx cdk deploy                  dev, in an empty account: makes its own network and database
+    npx cdk deploy -c stage=prod    beside what exists, once its ids are filled in below
+
+`staging` and `prod` come with ids that cannot be right: synthesis stops and names the first one
+until each is replaced. Rules and meanings of the fields stand in `infra/stage.py`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from common.errors import UsageError
+from common.settings import Settings
+from infra.stage import Existing, ExistingDatabase, Stage, Standalone, Subnet
+
+DEFAULT = "dev"
+FILL_IN = "FILL-IN"
+"""Stands where only you know the value."""
+
+
+def dev() -> Stage:
+    """Small and removable; all it needs is an account."""
+    return Stage(
+        name="dev",
+        place=Standalone(
+            outbound="endpoints",
+            endpoint_zones=1,
+            database_class="db.t4g.micro",
+            database_gb=20,
+        ),
+        loop=Settings(),
+        scheduler="rule",
+        time_zone="UTC",
+        flexible_minutes=0,
+        processor="ARM64",
+        task_cpu=1_024,
+        task_memory=4_096,
+        capacity="FARGATE",
+        cooldown_minutes=0,
+        max_age_days=0,
+        reserved_concurrency=None,
+        refusals_alarm=4,
+        alert_emails=(),
+        alert_key=False,
+        log_days=30,
+        old_version_days=30,
+        protected=False,
+    )
+
+
+def staging() -> Stage:
+    """As prod, on Spot and with shorter memory."""
+    return Stage(
+        name="staging",
+        place=_fill_in(),
+        loop=Settings(),
+        scheduler="rule",
+        time_zone="UTC",
+        flexible_minutes=0,
+        processor="ARM64",
+        task_cpu=1_024,
+        task_memory=4_096,
+        capacity="FARGATE_SPOT",
+        cooldown_minutes=0,
+        max_age_days=0,
+        reserved_concurrency=1,
+        refusals_alarm=4,
+        alert_emails=(),
+        alert_key=True,
+        log_days=30,
+        old_version_days=30,
+        protected=True,
+    )
+
+
+def prod() -> Stage:
+    """The one that people meet."""
+    return Stage(
+        name="prod",
+        place=_fill_in(),
+        loop=Settings(),
+        scheduler="rule",
+        time_zone="UTC",
+        flexible_minutes=0,
+        processor="ARM64",
+        task_cpu=1_024,
+        task_memory=4_096,
+        capacity="FARGATE",
+        cooldown_minutes=0,
+        max_age_days=0,
+        reserved_concurrency=1,
+        refusals_alarm=4,
+        alert_emails=(),
+        alert_key=True,
+        log_days=365,
+        old_version_days=90,
+        protected=True,
+    )
+
+
+def _fill_in() -> Existing:
+    """What exists in your account; copy it into each stage if the two differ."""
+    return Existing(
+        account=FILL_IN,
+        region=FILL_IN,
+        vpc_id=FILL_IN,
+        subnets=(
+            Subnet(subnet_id=FILL_IN, zone=FILL_IN, route_table_id=None),
+            Subnet(subnet_id=FILL_IN, zone=FILL_IN, route_table_id=None),
+        ),
+        adds_endpoints=False,
+        database=ExistingDatabase(
+            host=FILL_IN,
+            port=3306,
+            security_group_id=FILL_IN,
+            schema="hairme",
+            user="retraining",
+            resource_id=FILL_IN,
+            secret_arn=None,
+        ),
+        cluster_name=FILL_IN,
+        service_name=FILL_IN,
+    )
+
+
+STAGES: Mapping[str, Callable[[], Stage]] = {"dev": dev, "staging": staging, "prod": prod}
+
+
+def stage(name: str) -> Stage:
+    """The stage of this name. Raises UsageError: no such stage, or an id is not filled in."""
+    if name not in STAGES:
+        raise UsageError(
+            f"stage must be one of {', '.join(STAGES)}, got {name!r}: "
+            "give it as -c stage=prod, or make deploy STAGE=prod"
+        )
+    try:
+        return STAGES[name]()
+    except UsageError as error:
+        raise UsageError(f"stage {name}: {error}") from error

@@ -1,0 +1,113 @@
+"""The trigger: counts votes in the database, and launches the task."""
+
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.alerts import Alerts
+from infra.database import Votes
+from infra.environment import loop_variables, own_variables
+from infra.functions import Plan, function
+from infra.network import Network
+from infra.rights import allow, arn
+from infra.stage import Stage
+from infra.storage import Storage
+from infra.training import TASKS, Training
+from retrain_trigger.settings import CONTAINER, TriggerSettings
+
+SECONDS = 900
+"""Lambda's longest: the database may take `statement_timeout_seconds` to answer."""
+INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda itself does to place a function into a network."""
+
+
+class Trigger(Construct):
+    """The function that the schedule and people invoke."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        stage: Stage,
+        network: Network,
+        storage: Storage,
+        votes: Votes,
+        training: Training,
+        alerts: Alerts,
+    ) -> None:
+        super().__init__(scope, "Trigger")
+        addresses = {**votes.variables, "REGISTRY_URL": storage.registry_url}
+        plan = Plan(
+            name="trigger",
+            handler="retrain_trigger.handler.handle",
+            says="Counts new votes, and launches the training task if there are enough",
+            seconds=SECONDS,
+            variables={
+                **loop_variables(stage, addresses),
+                **_own(stage, network, training),
+            },
+            rights=[
+                *storage.registry_rights(),
+                *votes.rights,
+                *_launching(training),
+                *_placing(self, stage),
+            ],
+        )
+        self.function = function(
+            self,
+            stage,
+            plan,
+            alerts,
+            vpc=network.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.subnets)),
+            security_groups=[network.trigger_group],
+        )
+
+
+def _own(stage: Stage, network: Network, training: Training) -> dict[str, str]:
+    values = {
+        "cluster": training.cluster_arn,
+        "task_definition": training.definition_arn,
+        "subnets": ",".join(subnet.subnet_id for subnet in network.subnets),
+        "security_groups": network.task_group.security_group_id,
+        "stage": stage.name,
+        "container": CONTAINER,
+        "capacity": stage.capacity,
+        "cooldown_minutes": str(stage.cooldown_minutes),
+        "max_age_days": str(stage.max_age_days),
+    }
+    return own_variables(TriggerSettings, values)
+
+
+def _launching(training: Training) -> list[iam.PolicyStatement]:
+    roles = [training.task_role.role_arn, training.execution_role.role_arn]
+    to_tasks = {"StringEquals": {"iam:PassedToService": TASKS}}
+    at_launch = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+    return [
+        allow("Launch", ["ecs:RunTask"], [training.definition_arn], training.here),
+        allow("Tag", ["ecs:TagResource"], [training.tasks_arn], at_launch),
+        allow("PassRoles", ["iam:PassRole"], roles, to_tasks),
+        training.stopping(),
+    ]
+
+
+def _placing(scope: Construct, stage: Stage) -> list[iam.PolicyStatement]:
+    """What Lambda needs to place the function into the network, and the function may not use."""
+    itself = arn(scope, "lambda", f"function:{stage.stack_name}-trigger")
+    # Describing knows no resource, and Lambda refuses a role that names any for the others.
+    return [
+        allow("Place", INTERFACES, ["*"]),
+        iam.PolicyStatement(
+            sid="PlaceIsForLambdaAlone",
+            effect=iam.Effect.DENY,
+            actions=list(INTERFACES),
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
+        ),
+    ]
