@@ -40,6 +40,8 @@ def test_built_twice_it_is_the_same_to_the_byte(tmp_path: Path) -> None:
     assert re.fullmatch("[0-9a-f]{64}", first)
     assert first == second
     assert zipped(tmp_path / "first") == zipped(tmp_path / "second")
+    # Two builds within the same two seconds would have the same times by accident.
+    assert {path.stat().st_mtime for path in (tmp_path / "second").rglob("*")} == {bundling.EPOCH}
 
 
 def test_it_holds_the_functions_what_they_share_and_the_driver(bundle: Path) -> None:
