@@ -1,7 +1,7 @@
 """The votes on a MySQL or MariaDB server, through PyMySQL.
 
-The session cannot write, sees one consistent snapshot, limits each statement's time and
-verifies the server's certificate and host name. PyMySQL is pure Python: it needs no compiler
+The session cannot write, sees one consistent snapshot and limits each statement's time; how it
+comes about stands in `common.mysql_login`. PyMySQL is pure Python: it needs no compiler
 on a laptop and fits into a small function's bundle; a statement that joins each row into one
 column makes up for its cost per column.
 """
@@ -12,20 +12,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pymysql
-from pymysql.converters import encoders
 from pymysql.cursors import SSCursor
 
 from common import queries
-from common.credentials import Credential, Login
-from common.errors import DatabaseError, UsageError
+from common.credentials import Credential
+from common.errors import DatabaseError
+from common.mysql_login import (
+    ACCESS_DENIED,
+    ACCESS_DENIED_WITHOUT_PASSWORD,
+    log_in,
+    verifying,
+)
 from common.votes_table import Database, Row, ServerAddress, check_columns
 
-CONNECT_SECONDS = 10
 GRACE_SECONDS = 30  # the client waits so much longer than the server may take
-ACCESS_DENIED, ACCESS_DENIED_WITHOUT_PASSWORD, AUTH_PLUGIN_ERROR = 1045, 1698, 2061
 READING_RIGHTS = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES"}
 
 # What the commonest errors mean to a person, by the number the server or driver gives.
@@ -59,20 +61,6 @@ class _StreamCursor(SSCursor):
             result.unbuffered_active = False
 
 
-class _NeverInClear:
-    """Answers no server that asks for the password itself, as PyMySQL would on any connection."""
-
-    def __init__(self, connection: "pymysql.Connection[Any]") -> None:
-        pass
-
-    def authenticate(self, _asked: object) -> None:
-        """Refuse, whatever is asked."""
-        raise pymysql.OperationalError(AUTH_PLUGIN_ERROR, "no password in clear text")
-
-
-CLEAR_PLUGINS = ("mysql_clear_password", "dialog")
-
-
 class MysqlDatabase(Database):
     """See `common.votes_table.Database`."""
 
@@ -91,9 +79,11 @@ class MysqlDatabase(Database):
         self.identity = identity
         self._address = address
         self._refused = credential.refused
-        tls = _verifying(ca) if ca else None
+        tls = verifying(ca) if ca else None
         with self._reasons():
-            self._connection = self._log_in(credential, tls, statement_timeout_seconds)
+            self._connection = log_in(
+                address, credential, tls, read_seconds=statement_timeout_seconds + GRACE_SECONDS
+            )
         try:
             self._clock = self._begin(statement_timeout_seconds)
         except DatabaseError:
@@ -136,37 +126,6 @@ class MysqlDatabase(Database):
         """End the snapshot."""
         if self._connection.open:
             self._connection.close()
-
-    def _log_in(
-        self, credential: Credential, tls: ssl.SSLContext | None, seconds: float
-    ) -> "pymysql.Connection[Any]":
-        """A connection; a password that was replaced since it was read is read once more."""
-        try:
-            return self._dial(credential.login(self._address), tls, seconds)
-        except pymysql.OperationalError as exc:
-            if exc.args[0] != ACCESS_DENIED or not credential.renewable:
-                raise
-        return self._dial(credential.login(self._address), tls, seconds)
-
-    def _dial(
-        self, login: Login, tls: ssl.SSLContext | None, seconds: float
-    ) -> "pymysql.Connection[Any]":
-        return pymysql.connect(
-            host=self._address.host,
-            port=self._address.port,
-            user=login.user,
-            password=login.password.encode(),
-            database=self._address.database,
-            charset="utf8mb4",
-            use_unicode=False,  # bytes as they come; few of them need decoding
-            conv=encoders,  # type: ignore[arg-type]  # the stubs are too narrow
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=seconds + GRACE_SECONDS,
-            write_timeout=CONNECT_SECONDS,
-            ssl=tls,
-            auth_plugin_map={} if tls else dict.fromkeys(CLEAR_PLUGINS, _NeverInClear),
-            autocommit=True,
-        )
 
     def _begin(self, seconds: float) -> datetime:
         """Begin the read-only snapshot; the clock is read first, so that nothing is missed.
@@ -229,22 +188,6 @@ class MysqlDatabase(Database):
 
     def _where(self) -> str:
         return f"the database {self._address.database} on {self._address.host}"
-
-
-def _verifying(ca: Path) -> ssl.SSLContext:
-    """A context that checks the server's certificate and its host name against `ca`.
-
-    PyMySQL's `ssl_ca` alone would check neither.
-    """
-    try:
-        context = ssl.create_default_context(cafile=str(ca))
-    except (OSError, ssl.SSLError) as exc:
-        raise UsageError(
-            f"DB_CA must be the file of a certificate authority in PEM form, got {ca}: {exc}"
-        ) from exc
-    # Newer Pythons also demand extensions that cloud providers' own authorities lack.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 def _explain(exc: pymysql.MySQLError, refused: str) -> str:
