@@ -122,7 +122,8 @@ def operation(method: str, path: str, headers: Message) -> str:
         return "UploadPart"
     if method == "DELETE" and "uploadId" in query:
         return "AbortMultipartUpload"
-    return {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}[method]
+    by_method = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+    return by_method.get(method, "HeadBucket")
 
 
 # --- faults
