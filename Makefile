@@ -3,15 +3,19 @@
 
 PYTHON ?= python3
 SEED ?= 1
+STAGE ?= dev
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INFRA := PYTHONPATH=.:lambda $(BIN)/python
+CDK := node_modules/.bin/cdk
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra image bench tests)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-local test check image test-image fmt bench mutants clean mariadb
+.PHONY: help demo demo-local test check image test-image synth diff deploy snapshot fmt bench mutants clean
+.PHONY: mariadb synth-app
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +45,18 @@ image: $(VENV)/.runtime ## build the training task's image (ARGS="--base IMAGE" 
 test-image: $(VENV)/.dev mariadb image ## run that image as AWS would: a whole run, a SIGTERM
 	@$(BIN)/python -m pytest -m image tests/image
 
+synth: $(VENV)/.infra $(CDK) ## make a stage's template into cdk.out, checked by AWS's rules (STAGE=prod)
+	@$(CDK) synth --quiet -c stage=$(STAGE) $(ARGS)
+
+diff: $(VENV)/.infra $(CDK) ## what deploying a stage would change in your account (STAGE=prod)
+	@$(CDK) diff -c stage=$(STAGE) $(ARGS)
+
+deploy: $(VENV)/.infra $(CDK) ## deploy a stage into your account (STAGE=prod)
+	@$(CDK) deploy -c stage=$(STAGE) $(if $(CI),--require-approval never) $(ARGS)
+
+snapshot: $(VENV)/.infra ## write infra/template.json again after a change of infra/
+	@$(INFRA) -m infra.snapshot
+
 fmt: $(VENV)/.dev ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
@@ -53,8 +69,13 @@ mutants: $(VENV)/.dev mariadb ## break each guard and see its test go red (ARGS=
 
 clean: ## remove what the demo, the tests and the tools left behind
 	@rm -rf .demo .work .bench .image .coverage .coverage.* .cache .mypy_cache .pytest_cache \
-		.ruff_cache .import_linter_cache .hypothesis
+		.ruff_cache .import_linter_cache .hypothesis cdk.out
 	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# What cdk.json names: `npx cdk` runs it in a fresh clone too, and passes the stage on.
+synth-app: $(VENV)/.infra
+	@CODE_REVISION=$$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null) \
+		$(INFRA) -m infra.app
 
 # The stamps below say that an installation ended. The lock is for two commands at once: the
 # second waits, finds the stamp and has nothing to do.
@@ -87,6 +108,15 @@ $(VENV)/.infra: infra/requirements.txt $(VENV)/.runtime
 
 $(VENV)/.dev: requirements-dev.txt infra/requirements.txt $(VENV)/.local
 	@$(call more,requirements-dev.txt)
+
+# The CDK's own command line is a Node program, pinned like all the rest.
+$(CDK): package.json package-lock.json
+	@command -v npm >/dev/null || { \
+		echo "The CDK needs Node.js 22 or newer with npm, and there is no npm:" \
+			"install it from your system's packages or nodejs.org"; \
+		exit 1; } >&2
+	@echo "installing the CDK's command line into node_modules, once"
+	@npm ci --silent --no-audit --no-fund && touch $@
 
 # Installs $(1) on top of what is there, unless the stamp is newer than all it depends on.
 define more
