@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from unittest import mock
 
 import pytest
@@ -18,6 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from common import aws
 from common.registry import Registry, open_registry
+from common.registry.records import Run
 from local.mariadb import READER, READER_PASSWORD, Server
 from local.table import create_mysql
 from local.votes import write_votes
@@ -32,6 +35,9 @@ AWS = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+TASK = "0f9de17a6465404e8b1b2356dc13c2f8"
+TASK_ARN = f"arn:aws:ecs:us-east-1:123456789012:task/hairme/{TASK}"
+DIGEST = f"sha256:{'1f' * 32}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,12 @@ class Loop:
         with mock.patch.dict(os.environ, self.environment):
             return open_registry(self.environment["REGISTRY_URL"])
 
+    def launch(self, run_id: str) -> None:
+        """As the trigger does it before it asks for a task."""
+        now = datetime.now(UTC)
+        run = Run(run_id=run_id, created_at=now)
+        self.registry().launch(run, owner="trigger/request", lease_seconds=600, now=now)
+
     def versions(self) -> set[str]:
         """The published versions: those with a manifest."""
         bucket, _, prefix = self.environment["STORE_URL"].removeprefix("s3://").partition("/")
@@ -89,9 +101,38 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
+class Metadata(BaseHTTPRequestHandler):
+    """What ECS answers a container that asks who it is."""
+
+    def do_GET(self) -> None:
+        task = {"TaskARN": TASK_ARN, "Family": "retraining"}
+        body = json.dumps(task if self.path.endswith("/task") else {"ImageID": DIGEST}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="session")
+def metadata() -> Iterator[str]:
+    """ECS's own address within a container."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v4/container"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture(scope="module")
 def loop(
-    image: Image, endpoint: str, mariadb: Server, tmp_path_factory: pytest.TempPathFactory
+    image: Image,
+    endpoint: str,
+    metadata: str,
+    mariadb: Server,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Loop:
     """Votes in the database, its password in a secret, and nothing learned yet."""
     folder = tmp_path_factory.mktemp("loop")
@@ -105,6 +146,7 @@ def loop(
         folder=folder,
         environment={
             **emulated,
+            "ECS_CONTAINER_METADATA_URI_V4": metadata,
             "DATABASE_URL": mariadb.url("image"),
             "DB_SECRET_ARN": secret,
             "DB_CA": "/tmp/ca.pem",
@@ -129,7 +171,9 @@ def people_vote(server: Server) -> None:
 
 def resources() -> str:
     """The bucket, the table and the secret; the secret's ARN."""
-    aws.client("s3").create_bucket(Bucket="image-models")
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="image-models")
+    s3.put_bucket_versioning(Bucket="image-models", VersioningConfiguration={"Status": "Enabled"})
     aws.client("dynamodb").create_table(
         TableName="image-registry",
         BillingMode="PAY_PER_REQUEST",

@@ -11,12 +11,13 @@ ours: it runs as root.
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def enter(root: Path, tmp: Path) -> None:
@@ -43,8 +44,14 @@ def become(user: int, group: int) -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
-    if ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError("no_new_privs was refused")
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    # Another user is not killed any more when unshare is, unless it says so itself.
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None).prctl(option, value, 0, 0, 0):
+        raise OSError(f"prctl {option} was refused")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ import pytest
 
 from common.registry.records import LIVE_STATES
 from local.mariadb import READER_PASSWORD
-from tests.image.conftest import VOTES, Loop
+from tests.image.conftest import DIGEST, TASK, TASK_ARN, VOTES, Loop
 from tests.image.container import Ended, Image
 
 pytestmark = pytest.mark.image
 
 PYTHON = "/opt/venv/bin/python"
 PROBE = Path(__file__).with_name("probe.py").read_text("utf-8")
+FIRST, STOPPED = "s-20261122T020000Z", "s-20261129T020000Z"
 LARGEST = 1_300  # MB; with CUDA it would be three times that
 # A training that does not end by itself.
 ENDLESS = {"RETRAIN_MAX_EPOCHS": "100000", "RETRAIN_EARLY_STOPPING_PATIENCE": "100000"}
@@ -97,8 +98,9 @@ def test_doctor_finds_no_fault(loop: Loop) -> None:
 
 @pytest.fixture(scope="module")
 def first(loop: Loop) -> Ended:
-    """The first run, with the network: torch, and the password from the secret."""
-    return loop.task("run", "--run-id", "m-image-first", "--candidates", "embedding")
+    """The first run as the trigger launches it; the embedding proves that torch works."""
+    loop.launch(FIRST)
+    return loop.task("run", "--run-id", FIRST, "--launched", "--candidates", "embedding")
 
 
 def test_a_whole_run_ends_promoted_in_the_bucket_and_in_the_table(loop: Loop, first: Ended) -> None:
@@ -108,23 +110,29 @@ def test_a_whole_run_ends_promoted_in_the_bucket_and_in_the_table(loop: Loop, fi
     registry = loop.registry()
     active = registry.active()
     assert active is not None
-    assert (active.version, active.serial) == ("m-image-first", 1)
-    assert [entry.version for entry in registry.history()] == ["m-image-first"]
-    assert loop.versions() == {"m-image-first"}
+    assert (active.version, active.serial) == (FIRST, 1)
+    assert [entry.version for entry in registry.history()] == [FIRST]
+    assert loop.versions() == {FIRST}
     assert free(loop)
 
 
 def test_the_logs_are_json_on_the_stream_and_tell_no_secret(first: Ended) -> None:
     lines = [json.loads(line) for line in first.err.splitlines()]
 
-    assert {line["run_id"] for line in lines} == {"m-image-first"}
+    assert {line["run_id"] for line in lines} == {FIRST}
     assert READER_PASSWORD not in first.err + first.out
 
 
-def test_a_run_says_of_which_program_it_is(loop: Loop, first: Ended) -> None:
-    (record,) = loop.folder.glob("run-*/work/m-image-first/run.json")
+def test_a_run_says_which_task_of_which_image_it_was(loop: Loop, first: Ended) -> None:
+    (file,) = loop.folder.glob(f"run-*/work/{FIRST}/run.json")
 
-    assert json.loads(record.read_text("utf-8"))["code_revision"] == loop.image.built.revision
+    record = json.loads(file.read_text("utf-8"))
+
+    assert record["code_revision"] == loop.image.built.revision
+    assert (record["task_arn"], record["image_digest"]) == (TASK_ARN, DIGEST)
+    run = loop.registry().run(FIRST)
+    assert run is not None
+    assert run.task_arn == TASK_ARN
     # In a container the stream is collected: there are no files of logs.
     assert list(loop.folder.glob("run-*/logs/*")) == []
 
@@ -133,24 +141,25 @@ def test_told_to_stop_it_frees_the_lease_closes_its_record_and_promotes_nothing(
     loop: Loop, first: Ended
 ) -> None:
     before = loop.registry().active()
-    words = ["--run-id", "m-image-stopped", "--candidates", "embedding", "--skip-data-check"]
+    loop.launch(STOPPED)
+    words = ["--run-id", STOPPED, "--launched", "--candidates", "embedding"]
     running = loop.start("run", *words, "--json", **ENDLESS)
     running.wait_for("prepare took")
     lease = loop.registry().lease()
     assert lease is not None
-    assert lease.held(datetime.now(UTC))
+    assert (lease.owner, lease.held(datetime.now(UTC))) == (f"{STOPPED}/{TASK}", True)
 
     running.signal(signal.SIGTERM)
     done = running.end()
 
     assert done.exit == 143, done
     assert done.result["state"] == "failed"
-    record = loop.registry().run("m-image-stopped")
+    record = loop.registry().run(STOPPED)
     assert record is not None
     assert (record.state, record.exit) == ("failed", 143)
     assert "signal to stop" in record.reason
     assert loop.registry().active() == before
-    assert loop.versions() == {"m-image-first"}
+    assert loop.versions() == {FIRST}
     assert free(loop)
 
 
