@@ -21,6 +21,8 @@ are errors that end with exit status 2. An empty variable counts as not set. Nam
 are not listed here are passed over, so the application's own file may be used. No address has a
 default, and none may hold a password: that is `DB_PASSWORD`, which may not stand in YAML, or what
 `DB_SECRET_ARN` or `DB_IAM_AUTH` obtains when the loop runs; at most one of the three may be set.
+
+What the two functions on AWS are told besides (TRIGGER_…, WATCH_…) stands in docs/trigger.md.
 """
 
 
