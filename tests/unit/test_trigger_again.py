@@ -1,10 +1,11 @@
 """What must not happen twice, or for ever: repeated events, lost answers and tasks that hang."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from common.database import VoteCounts
 from common.errors import LaunchError
@@ -113,6 +114,26 @@ def test_a_retry_finds_a_task_that_has_claimed_its_run(world: World) -> None:
     assert len(world.ecs.asked) == 1
 
 
+def test_a_task_that_claims_its_run_just_before_the_retry_launches_it_again_is_adopted(
+    world: World,
+) -> None:
+    world.ecs.script = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        ask(world)
+
+    def now() -> datetime:  # asked for after the record was read, and before it is written
+        world.claim()
+        return world.now
+
+    found = answer(replace(world.trigger(), now=now), parse(SLOT, REQUEST_ID))
+
+    assert (found.decision, found.reason) == (
+        "adopted",
+        "the event came before: its run is running",
+    )
+    assert len(world.ecs.asked) == 1
+
+
 def test_an_event_whose_run_has_ended_is_answered_with_its_end(world: World) -> None:
     verdict(world, RUN)
 
@@ -201,11 +222,20 @@ def test_a_hung_task_that_ecs_has_forgotten_is_closed_all_the_same(world: World)
     assert on_record(world, AD_HOC).state == "failed"
 
 
-def test_a_hung_task_that_cannot_be_stopped_is_an_error_and_stays_on_record(world: World) -> None:
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (aws_error("AccessDeniedException"), "StopTask must succeed, got AccessDeniedException"),
+        (ReadTimeoutError(endpoint_url="https://ecs"), "StopTask must be answered"),
+    ],
+)
+def test_a_hung_task_that_cannot_be_stopped_is_an_error_and_stays_on_record(
+    world: World, error: Exception, says: str
+) -> None:
     hang(world)
-    world.ecs.refuses_to_stop = aws_error("AccessDeniedException")
+    world.ecs.refuses_to_stop = error
 
-    with pytest.raises(LaunchError, match="StopTask must succeed"):
+    with pytest.raises(LaunchError, match=says):
         ask(world)
 
     assert on_record(world, AD_HOC).state == "running"
