@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,16 @@ ACCESS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 _numbers = count(1)
+
+
+@cache
+def _dynamodb(url: str) -> DynamoDBClient:
+    return boto3.client("dynamodb", endpoint_url=url)
+
+
+@cache
+def _s3(url: str) -> S3Client:
+    return boto3.client("s3", endpoint_url=url)
 
 
 class Server:
@@ -64,10 +75,10 @@ class Cloud:
         return ACCESS | {"AWS_ENDPOINT_URL": self.url}
 
     def dynamodb(self) -> DynamoDBClient:
-        return boto3.client("dynamodb", endpoint_url=self.url)
+        return _dynamodb(self.url)
 
     def s3(self) -> S3Client:
-        return boto3.client("s3", endpoint_url=self.url)
+        return _s3(self.url)
 
     def table(self) -> str:
         """The name of a new table with the keys of a registry."""
