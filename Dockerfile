@@ -13,8 +13,8 @@ FROM ${BASE_IMAGE} AS build
 # The base pins the release, and a version of its archive does not outlive the next update:
 # hadolint ignore=DL3008
 RUN python3 -c 'import ensurepip' 2>/dev/null || { \
-        apt-get update \
-        && apt-get install -y --no-install-recommends python3-venv \
+        apt-get update -qq \
+        && apt-get install -y -qq --no-install-recommends python3-venv \
         && rm -rf /var/lib/apt/lists/*; \
     }
 

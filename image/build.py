@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
-        print(f"error: the build must succeed, got exit {error.returncode} above", file=sys.stderr)
+        print(f"error: {error}\n{error.stderr or ''}", file=sys.stderr)
         return 1
     BUILT.parent.mkdir(exist_ok=True)
     BUILT.write_text(json.dumps(asdict(built), indent=1) + "\n", encoding="utf-8")
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build(by: Engine, base_image: str | None, torch_index: str | None) -> Built:
-    """The image of this working tree. Raises CalledProcessError or RuntimeError."""
+    """The image of this working tree. Raises RuntimeError if it cannot be built."""
     settings = pip_settings.of_this_machine()
     if by == "docker":
         settings, mounts = pip_settings.elsewhere(settings), []
@@ -78,7 +78,7 @@ def build(by: Engine, base_image: str | None, torch_index: str | None) -> Built:
     id_file = BUILT.with_name("id")
     id_file.parent.mkdir(exist_ok=True)
     arguments = {**named, **pip_settings.build_arguments(settings)}
-    subprocess.run(command(by, arguments, mounts, id_file), cwd=ROOT, check=True)
+    logged(command(by, arguments, mounts, id_file), BUILT.with_name("build.log"))
     image = id_file.read_text(encoding="utf-8").strip()
     return Built(engine=by, image=image, revision=commit, megabytes=megabytes(by, image))
 
@@ -100,6 +100,17 @@ def command(
     for name, value in arguments.items():
         options += ["--build-arg", f"{name}={value}"]
     return [*options, "--tag", NAME, "--iidfile", str(id_file), "."]
+
+
+def logged(words: Sequence[str], log: Path) -> None:
+    """Run a command of many lines. Raises RuntimeError with the last of them if it fails."""
+    print(f"building with {words[0]}; what it says goes to {log.relative_to(ROOT)}", flush=True)
+    with log.open("wb") as out:
+        done = subprocess.run(words, cwd=ROOT, stdout=out, stderr=out)
+    if done.returncode:
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+        said = "\n".join(last)
+        raise RuntimeError(f"the build must succeed, got exit {done.returncode}:\n{said}")
 
 
 def revision() -> str:

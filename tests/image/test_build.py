@@ -98,6 +98,16 @@ def test_the_base_comes_from_where_apt_gets_this_release() -> None:
         base.mirror(listed, "trixie")
 
 
+def test_a_build_that_fails_says_what_was_said_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    many = "for number in $(seq 99); do echo line $number; done; echo the reason >&2; exit 3"
+
+    with pytest.raises(RuntimeError, match=r"got exit 3:\nline 81(.|\n)*the reason$"):
+        build.logged(["sh", "-c", many], tmp_path / "build.log")
+
+
 def test_sizes_are_read_as_buildah_writes_them() -> None:
     assert build.bytes_of("1.15 GB") == 1_150_000_000
     assert build.bytes_of("167 MB") == 167_000_000
