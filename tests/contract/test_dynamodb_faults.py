@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.aws import client
 from common.errors import (
     AlreadyClaimedError,
     LeaseHeldError,
@@ -16,6 +17,7 @@ from common.errors import (
     RegistryError,
 )
 from common.registry import Registry
+from common.registry.dynamodb import DynamoTable
 from common.registry.records import Hold, Run
 from tests.contract.proxy import Proxy, cancel, cut_after, cut_before, meanwhile, pass_on, refuse
 from tests.contract.steps import START, after, claim, everything, launch, promote, running
@@ -120,6 +122,23 @@ def test_two_claims_that_cross_leave_one_owner(
     run = other.run("m-1")
     assert isinstance(run, Run)
     assert run.owner == "m-1/t2"
+
+
+def test_nothing_is_judged_by_what_may_be_out_of_date(other: Registry, table: str) -> None:
+    asked: list[bool] = []
+    watched = client("dynamodb")
+    for operation in ("GetItem", "Query"):
+        watched.meta.events.register(
+            f"provide-client-params.dynamodb.{operation}",
+            lambda params, **_: asked.append(params.get("ConsistentRead", False)),
+        )
+    registry = Registry(DynamoTable(watched, table))
+
+    running(registry, "m-1")
+    everything(registry)
+
+    assert len(asked) > 10
+    assert all(asked)
 
 
 # --- faults
