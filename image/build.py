@@ -114,10 +114,13 @@ def logged(words: Sequence[str], log: Path) -> None:
 
 
 def revision() -> str:
-    """The commit that last changed the image's content, with `-dirty` if it changed since."""
+    """The commit that last changed the image's content, with `-dirty` if it changed since.
+
+    Outside a repository, in an unpacked archive for instance, it is unknown.
+    """
     found = _git("log", "-1", "--format=%h", "--abbrev=12", "--", *CONTENT)
     changed = _git("status", "--porcelain", "--", *CONTENT)
-    return (found or "none") + ("-dirty" if changed else "")
+    return (found or "unknown") + ("-dirty" if changed else "")
 
 
 def source() -> str | None:
@@ -131,8 +134,12 @@ def _remote() -> str:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """What git says of the project; nothing where there is no git, or it knows no project."""
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def megabytes(by: Engine, image: str) -> int:

@@ -146,6 +146,15 @@ def test_the_revision_is_that_of_the_images_content(repository: Path) -> None:
     assert build.revision() == f"{program}-dirty"
 
 
+def test_an_unpacked_archive_is_built_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert (build.revision(), build.source()) == ("unknown", None)
+
+    monkeypatch.setenv("PATH", str(tmp_path))  # and where git is not installed
+    assert (build.revision(), build.source()) == ("unknown", None)
+
+
 @pytest.mark.parametrize(
     "remote, address",
     [
