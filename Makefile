@@ -21,7 +21,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.local ## play the whole loop in an emulated cloud, on made-up votes (SEED=n)
-	@$(BIN)/python -m local.demo_local --seed $(SEED)
+	@$(BIN)/python -m local.demo --seed $(SEED)
 
 demo-local: $(VENV)/.runtime ## the same loop without a cloud: folders, files and one command
 	@$(BIN)/python -m local.demo_local --seed $(SEED)

@@ -43,7 +43,7 @@ __all__ = ["EXPECTED"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Stage(Story):
     """The story on one machine."""
 
@@ -86,7 +86,7 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     clear(folder)
     database = folder / "votes.sqlite"
     create_sqlite(database).close()
-    stage = Stage(folder, seed, console, lambda: _opened(database))
+    stage = Stage(folder=folder, seed=seed, console=console, table=lambda: _opened(database))
     stage.vote(stage.world, FEW, draw=0, over=AT_FIRST, ugly=False)
     stage.act(0, "nine votes in all")
     stage.vote(stage.world, FIRST_VOTES - FEW, draw=1, over=AT_FIRST)

@@ -51,7 +51,7 @@ MARKS = {"votes.sqlite", "cloud"}
 """What an earlier demo's folder is known by."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Story:
     """The demo's folder, its people, and what has happened so far."""
 

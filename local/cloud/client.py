@@ -206,18 +206,13 @@ class Cloud:
 
     def wait(self) -> dict[str, Any]:
         """Until every event is handled and every task has ended; the state then."""
-        return self.until(
-            lambda state: (
-                all(event["done"] for event in state["events"])
-                and all(task["lastStatus"] == "STOPPED" for task in state["tasks"])
-            )
-        )
+        return self.until(is_quiet)
 
     def until(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Until the state is as wanted; the state then."""
         deadline = time.monotonic() + PATIENCE
         while not true(state := self.state()):
-            assert time.monotonic() < deadline, f"waited in vain: {state}"
+            assert time.monotonic() < deadline, f"waited in vain:\n{brief(state)}"
             time.sleep(0.01)
         return state
 
@@ -266,9 +261,31 @@ class Fault:
         return int(self.cloud.state()["faults"][str(self.number)]["met"])
 
     def reached(self) -> None:
-        """Wait until a call is held."""
-        self.cloud.until(lambda state: bool(state["faults"][str(self.number)]["reached"]))
+        """Wait until a call is held; if all is quiet before, it never came."""
+        state = self.cloud.until(lambda state: self._holds(state) or is_quiet(state))
+        assert self._holds(state), f"the call that is held never came:\n{brief(state)}"
+
+    def _holds(self, state: Mapping[str, Any]) -> bool:
+        return bool(state["faults"][str(self.number)]["reached"])
 
     def release(self) -> None:
         """Let the held call go on."""
         self.cloud.order("release", fault=self.number)
+
+
+def is_quiet(state: Mapping[str, Any]) -> bool:
+    """Whether every event is handled and every task has ended."""
+    ended = all(task["told"] for task in state["tasks"])
+    return ended and all(event["done"] for event in state["events"])
+
+
+def brief(state: Mapping[str, Any]) -> str:
+    """The state in a few lines, for whoever waited for another one."""
+    lines = [f"fault {number}: {how}" for number, how in state["faults"].items()]
+    for task in state["tasks"]:
+        code = task["containers"][0].get("exitCode")
+        lines.append(f"task {task['taskArn'][-8:]}: {task['lastStatus']}, exit {code}")
+    for event in state["events"]:
+        answers = [str(attempt["answer"])[:300] for attempt in event["attempts"]]
+        lines.append(f"{event['function']}: {'done' if event['done'] else 'busy'} {answers}")
+    return "\n".join(lines)

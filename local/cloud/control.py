@@ -82,7 +82,7 @@ class Control:
         """Faults, tasks and events as they stand."""
         return {
             "faults": self.parts.faults.state(),
-            "tasks": [task.as_json() for task in self.parts.tasks.all()],
+            "tasks": [{**task.as_json(), "told": task.told} for task in self.parts.tasks.all()],
             "events": [functions.as_json(event) for event in self.parts.functions.events],
         }
 

@@ -38,6 +38,8 @@ class Task:
     container_reason: str = ""
     exit_code: int | None = None
     version: int = 1
+    told: bool = False
+    """Whether its end has been handed to the event bus."""
     forgotten: bool = False
     """Whether a reset has dropped it: nobody is told about its end."""
 

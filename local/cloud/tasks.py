@@ -204,6 +204,7 @@ class Tasks:
         if fault and fault.kind == "no_start":
             task.never_started(fault.message)
             self._changed(task)
+            task.told = True
             return
         task.process = processes.start(
             self._command(task, fault),
@@ -222,6 +223,7 @@ class Tasks:
             task.ended(status if status >= 0 else 128 - status)
         if not task.forgotten:
             self._changed(task)
+        task.told = True
 
     def _command(self, task: Task, fault: Fault | None) -> Sequence[str]:
         """The container's own words, its Python being ours."""
@@ -237,17 +239,15 @@ class Tasks:
     def _environment(self, task: Task) -> dict[str, str]:
         """The task definition's variables and the request's, and what Fargate adds of its own."""
         place, own = self._place, task.folder / "tmp"
-        given = self._rehearsal.applied(task.environment)
-        tmp = {
-            name: str(own) + value.removeprefix("/tmp")
-            for name, value in given.items()
-            if value == "/tmp" or value.startswith("/tmp/")
+        given = {
+            name: str(own) + value.removeprefix("/tmp") if _in_tmp(value) else value
+            for name, value in task.environment.items()
         }
+        given = self._rehearsal.applied(given)
         measured = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
         return (
             measured
             | given
-            | tmp
             | {
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "HOME": str(own),
@@ -266,3 +266,7 @@ class Tasks:
 
 def _count(given: Mapping[str, Any]) -> int:
     return int(given.get("count", 1))
+
+
+def _in_tmp(value: str) -> bool:
+    return value == "/tmp" or value.startswith("/tmp/")
