@@ -14,7 +14,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra image bench tests)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-local test check image test-image synth diff deploy snapshot fmt bench mutants clean
+.PHONY: help demo demo-local test check image test-image synth diff deploy cost snapshot fmt bench mutants clean
 .PHONY: mariadb synth-app
 
 help: ## list these commands
@@ -54,8 +54,12 @@ diff: $(VENV)/.infra $(CDK) ## what deploying a stage would change in your accou
 deploy: $(VENV)/.infra $(CDK) ## deploy a stage into your account (STAGE=prod)
 	@$(CDK) deploy -c stage=$(STAGE) $(if $(CI),--require-approval never) $(ARGS)
 
-snapshot: $(VENV)/.infra ## write infra/template.json again after a change of infra/
+snapshot: $(VENV)/.infra ## write infra/template.json and docs/stack.svg again after a change of infra/
 	@$(INFRA) -m infra.snapshot
+	@$(INFRA) -m infra.picture
+
+cost: $(VENV)/.infra ## what a stage costs a month and a run, by its settings (STAGE=prod)
+	@$(INFRA) -m infra.cost $(STAGE)
 
 fmt: $(VENV)/.dev ## format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only .

@@ -246,6 +246,13 @@ class Stage:
         return isinstance(self.place, Standalone)
 
     @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Names of the interface endpoints: what is called from inside beside S3 and DynamoDB."""
+        always = ("Ecs", "EcrApi", "EcrDocker", "Logs")
+        secret = isinstance(self.place, Existing) and self.place.database.secret_arn is not None
+        return (*always, "Secrets") if secret else always
+
+    @property
     def serving_url(self) -> str:
         """SERVING_URL of the task."""
         if isinstance(self.place, Standalone) or self.place.service_name is None:

@@ -1,0 +1,100 @@
+"""The estimate of what a stage costs: the lines that matter, and what moves them."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from common.errors import UsageError
+from infra.cost import ALARMS, Line, estimate, total
+from infra.settings import dev
+from infra.stage import Existing, Stage, Standalone
+from tests.architecture.code import ROOT
+from tests.infra.examples import prod
+
+
+def own() -> Standalone:
+    """What dev makes for itself."""
+    place = dev().place
+    assert isinstance(place, Standalone)
+    return place
+
+
+def line(stage: Stage, words: str) -> Line:
+    """The one line with these words."""
+    (found,) = (each for each in estimate(stage) if words in each.what)
+    return found
+
+
+def test_a_network_of_ones_own_is_most_of_what_an_empty_account_pays() -> None:
+    assert line(dev(), "interface endpoints").usd_month == pytest.approx(4 * 7.30)
+    assert total(estimate(dev())) < 50
+
+
+def test_a_nat_gateway_is_paid_only_by_those_who_asked_for_one() -> None:
+    with_nat = replace(dev(), place=replace(own(), outbound="nat"))
+
+    assert not [each for each in estimate(dev()) if "NAT" in each.what]
+    assert line(with_nat, "NAT").usd_month == 32.85
+
+
+def test_prod_the_loop_costs_a_few_dollars() -> None:
+    assert total(estimate(prod())) < 5
+
+
+def test_endpoints_that_are_added_are_paid_in_every_zone() -> None:
+    stage = prod()
+    assert isinstance(stage.place, Existing)
+    adding = replace(stage, place=replace(stage.place, adds_endpoints=True))
+
+    assert line(adding, "interface endpoints").usd_month == pytest.approx(2 * 4 * 7.30)
+
+
+@pytest.mark.parametrize(
+    "changed, usd",
+    [
+        ({}, 0.0233),
+        ({"processor": "X86_64"}, 0.0291),
+        ({"capacity": "FARGATE_SPOT"}, 0.0093),
+        ({"task_cpu": 2048, "task_memory": 8192}, 0.0466),
+    ],
+)
+def test_a_run_costs_what_fargate_asks_for_half_an_hour(
+    changed: dict[str, object], usd: float
+) -> None:
+    stage = replace(dev(), **changed)  # type: ignore[arg-type]
+
+    assert line(stage, "task:").usd_run == pytest.approx(usd, abs=0.0001)
+
+
+def test_as_many_alarms_and_endpoints_are_counted_as_the_template_has() -> None:
+    template = json.loads((ROOT / "infra/template.json").read_text("utf-8"))
+    kinds = [each["Type"] for each in template["Resources"].values()]
+
+    assert kinds.count("AWS::CloudWatch::Alarm") == ALARMS
+    gateways = 2
+    assert kinds.count("AWS::EC2::VPCEndpoint") - gateways == len(dev().endpoints)
+
+
+def test_a_price_that_is_not_known_is_asked_for() -> None:
+    large = replace(dev(), place=replace(own(), database_class="db.r8g.large"))
+
+    with pytest.raises(UsageError, match=r"got 'db.r8g.large': take one of .* or add its price"):
+        estimate(large)
+
+
+def test_a_stage_that_is_not_filled_in_says_so_and_shows_no_figures() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.cost", "prod"],
+        cwd=ROOT,
+        env={"PYTHONPATH": ".:lambda", "PATH": "/usr/bin:/bin:/usr/local/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "error: stage prod: " in done.stderr
+    assert "write yours into infra/settings.py" in done.stderr
