@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from local.cloud.client import Cloud
+from common.registry import open_registry
+from common.store import open_store
+from local.cloud.client import Cloud, Database
 from tests.cloud import small
+from tests.cloud.loop import Loop, Point, forget, with_votes
+
+QUICK = {"RETRAIN_CANDIDATES": "hierarchical", "RETRAIN_BASE_ROWS": "500"}
+"""Settings that make a run short and change nothing else."""
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +36,63 @@ def small_cloud(small_server: Cloud) -> Iterator[Cloud]:
     yield small_server
     small_server.order("reset")
     small_server.use(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """The loop's cloud, and two points of its life."""
+
+    loop: Loop
+    sqlite: Database
+    fresh: Point
+    ready: Point
+
+
+@pytest.fixture(scope="session")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """The committed template's stack; a first model is promoted in it by a real run."""
+    folder = tmp_path_factory.mktemp("loop")
+    sqlite = Database(url=f"sqlite:///{folder / 'votes.sqlite'}")
+    with_votes(folder / "votes.sqlite")
+    options = ["--stop-seconds", "0.5", "--retry-seconds", "0.05"]
+    with Cloud.start(folder / "cloud", database=sqlite, variables=QUICK, options=options) as cloud:
+        loop = _loop(cloud, folder / "votes.sqlite")
+        fresh = loop.keep()
+        first = loop.run()
+        assert first.state == "promoted", first
+        loop.change_minds()
+        yield Life(loop=loop, sqlite=sqlite, fresh=fresh, ready=loop.keep())
+
+
+def _loop(cloud: Cloud, votes: Path) -> Loop:
+    with mock.patch.dict(os.environ, cloud.addresses):
+        registry = open_registry(cloud.addresses["REGISTRY_URL"])
+        store = open_store(cloud.addresses["STORE_URL"])
+    return Loop(cloud=cloud, registry=registry, store=store, votes=votes)
+
+
+@pytest.fixture
+def ready(life: Life) -> Iterator[Loop]:
+    """A first model serves, and by now a better one could be learned."""
+    life.loop.put_back(life.ready)
+    yield life.loop
+    _tidy(life)
+
+
+@pytest.fixture
+def fresh(life: Life) -> Iterator[Loop]:
+    """Votes, and nothing learned yet."""
+    life.loop.put_back(life.fresh)
+    yield life.loop
+    _tidy(life)
+
+
+def _tidy(life: Life) -> None:
+    """Let nothing that a test has set reach the next one."""
+    cloud = life.loop.cloud
+    cloud.order("reset")
+    forget(cloud.folder)
+    wanted = {**QUICK, "DATABASE_URL": life.sqlite.url, "DB_CA": None, "DB_SECRET_ARN": None}
+    if cloud.variables != wanted:
+        cloud.variables = dict(wanted)
+        cloud.use(None)
