@@ -18,7 +18,7 @@ case "$1 $2" in
 "-c import ensurepip"*) exit {no_venv} ;;
 "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 "-m pip") sleep 0.1; shift 2; echo "$@" >> pip.log ;;
-"-m local.demo_local") shift 2; echo "the demo got $*" ;;
+"-m local.demo") shift 2; echo "the demo got $*" ;;
 *) echo "unexpected: $*" >&2; exit 9 ;;
 esac
 """
@@ -82,6 +82,7 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         "demo",
         "demo-local",
         "deploy",
+        "cost",
         "diff",
         "snapshot",
         "synth",

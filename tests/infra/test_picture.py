@@ -46,7 +46,7 @@ def test_an_arrow_goes_only_where_a_role_has_a_right(template: dict[str, Any]) -
 def test_a_new_kind_of_resource_must_be_given_a_place(template: dict[str, Any]) -> None:
     template["Resources"]["New"] = {"Type": "AWS::Kinesis::Stream", "Properties": {}}
 
-    with pytest.raises(ValueError, match="New is of a kind without a place.*Kinesis"):
+    with pytest.raises(ValueError, match=r"New is of a kind without a place.*Kinesis"):
         draw(template)
 
 
