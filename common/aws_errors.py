@@ -29,7 +29,8 @@ _REMEDIES = {
         "AccessDenied AccessDeniedException AllAccessDisabled DecryptionFailure 403"
     ),
     "make what {setting} names, or correct {setting} or AWS_REGION": (
-        "NoSuchBucket ResourceNotFoundException InvalidBucketName 404"
+        "NoSuchBucket ResourceNotFoundException InvalidBucketName 404 "
+        "ClusterNotFoundException ServiceNotActiveException ServiceNotFoundException"
     ),
     "make the table anew with the string keys pk and sk, or correct {setting}": (
         "ValidationException"

@@ -74,6 +74,10 @@ class LaunchError(RetrainError):
     """A task cannot be started, or a hung one not be stopped."""
 
 
+class ServingError(RetrainError):
+    """Who serves the model cannot be looked at, or cannot be told of a new one."""
+
+
 class AlertError(RetrainError):
     """People cannot be told that a run failed."""
 

@@ -70,9 +70,9 @@ class Call:
 def run(call: Call) -> int:
     """The whole run, or with --dry-run only whether there is enough for one."""
     require(call.settings, "database_url", "store_url", "registry_url", "serving_url")
-    deploy.check_serving(call.settings)
     run_id = call.arguments.run_id
     loop = replace(call.loop, full=call.arguments.full, launched=call.arguments.launched)
+    _ = loop.service  # a wrong address is found before the work, not after it
     if call.dry_run:
         too_few = pipeline.enough(pipeline.count(loop), loop.settings, counted=loop.launched)
         call.say({"run_id": run_id, "would_run": too_few is None, "reason": too_few}, show.facts)
@@ -149,8 +149,8 @@ def evaluate(call: Call) -> int:
 def deploy_run(call: Call) -> int:
     """Publish and promote what `evaluate` decided, as a run of its own."""
     require(call.settings, "store_url", "registry_url", "serving_url")
-    deploy.check_serving(call.settings)
     here, loop = _resumed(call)
+    service = loop.service
     here.needs(stages.VERDICT, made_by="evaluate")
     # A damaged file is found before the run is claimed: its stage can then be redone.
     verdict = here.read(stages.VERDICT)
@@ -161,6 +161,7 @@ def deploy_run(call: Call) -> int:
             verdict,
             auto_deploy=loop.settings.auto_deploy,
             hold=loop.registry.hold(),
+            service=service,
         )
         call.say({"run_id": here.run_id, "would_end": state, "reason": reason}, show.facts)
         return 0
@@ -229,7 +230,12 @@ def rollback(call: Call) -> int:
     # Short, so a signal waits and is then without effect: cut, it could not say what it changed.
     with call.interrupt.shield():
         done = operate.rollback(
-            loop.registry, loop.store, version, now=loop.now(), dry_run=call.dry_run
+            loop.registry,
+            loop.store,
+            version,
+            service=loop.service,
+            now=loop.now(),
+            dry_run=call.dry_run,
         )
         call.say(done, show.facts)
     return 0
@@ -247,7 +253,12 @@ def promote(call: Call) -> int:
     loop, version = call.loop, call.arguments.version
     with call.interrupt.shield():
         done = operate.promote(
-            loop.registry, loop.store, version, now=loop.now(), dry_run=call.dry_run
+            loop.registry,
+            loop.store,
+            version,
+            service=loop.service,
+            now=loop.now(),
+            dry_run=call.dry_run,
         )
         call.say(done, show.facts)
     return 0

@@ -1,8 +1,8 @@
 """Carry out the verdict: publish, promote by the protocol, tidy up; or say why not.
 
 The order makes every crash harmless: report and evidence, then the version with its manifest
-last, then the pointer and its history in one conditional transaction. A loser changes neither;
-its version stays unpromoted and falls to retention.
+last, then the pointer and its history in one conditional transaction, then the service. A loser
+changes neither; its version stays unpromoted and falls to retention.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from common.errors import NotDoneError, RetrainError, UsageError
+from common.errors import NotDoneError, RetrainError
 from common.registry.records import Hold, Run
-from common.settings import Settings, require
 from task import publish, stages
 from task.attempt import Attempt
 from task.folder import RunFolder
 from task.outcome import metric_values
 from task.publish import Published
+from task.rollout import Service, roll_out, unproved
 from task.stages import EVALUATION, VERDICT, Loop
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,13 @@ Plan = Literal["rejected", "inconclusive", "approved", "promoted"]
 DATA_STOPPED_EXIT = 3
 
 
-def plan(verdict: Mapping[str, Any], *, auto_deploy: bool, hold: Hold | None) -> tuple[Plan, str]:
+def plan(
+    verdict: Mapping[str, Any],
+    *,
+    auto_deploy: bool,
+    hold: Hold | None,
+    service: Service | None,
+) -> tuple[Plan, str]:
     """The state that a verdict leads to, and why. A person's decision outranks the schedule."""
     reason = str(verdict["reason"])
     if verdict["decision"] == "reject":
@@ -40,23 +46,13 @@ def plan(verdict: Mapping[str, Any], *, auto_deploy: bool, hold: Hold | None) ->
         return "approved", on_hold(hold, reason)
     if not auto_deploy:
         return "approved", f"auto_deploy is off, so it waits for `promote`; {reason}"
-    return "promoted", f"{reason}; not proved in service: SERVING_URL is none"
+    return "promoted", f"{reason}; {unproved(service)}"
 
 
 def on_hold(hold: Hold, reason: str) -> str:
     """Why an approved version was not promoted."""
     since = hold.since.isoformat(timespec="seconds")
     return f"promotion is on hold since {since} ({hold.reason}) until `resume`; {reason}"
-
-
-def check_serving(settings: Settings) -> None:
-    """Raise UsageError for a serving address that this release cannot prove a promotion at."""
-    (address,) = require(settings, "serving_url")
-    if address != "none":
-        raise UsageError(
-            "SERVING_URL must be none until there is an API that reports its model, got another "
-            "address: a promotion could not be proved there; set SERVING_URL=none"
-        )
 
 
 def stop(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
@@ -83,8 +79,12 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     folder.needs(VERDICT, EVALUATION, made_by="evaluate")
     publish.check_pair(loop.store, loop.registry)
     with stages.timed(loop, folder, "publish"):
-        verdict, hold = folder.read(VERDICT), loop.registry.hold()
-        state, reason = plan(verdict, auto_deploy=loop.settings.auto_deploy, hold=hold)
+        state, reason = plan(
+            folder.read(VERDICT),
+            auto_deploy=loop.settings.auto_deploy,
+            hold=loop.registry.hold(),
+            service=loop.service,
+        )
         # A run that is killed before the pointer moves must not have said that it moved.
         _record(folder, "running" if state == "promoted" else state, reason)
         attempt.check()
@@ -92,6 +92,8 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
         published = None
         if state in ("approved", "promoted"):
             published = publish.publish(loop.store, folder.run_id, folder.model)
+    if loop.service and state == "promoted":
+        loop.service.check()
     attempt.check()
     if published and state == "promoted":
         _after(loop, folder, _promote(loop, folder, attempt, published, reason))
@@ -100,10 +102,10 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
     _tidy(loop, attempt, folder.run_id if published else None)
 
 
-def _record(folder: RunFolder, state: str, reason: str) -> None:
+def _record(folder: RunFolder, state: str, reason: str, **more: Any) -> None:
     version = folder.run_id if state in ("running", "approved", "promoted") else None
     code = None if state == "running" else 0
-    folder.update(state=state, exit=code, reason=reason, version=version)
+    folder.update(state=state, reason=reason, **{"exit": code, "version": version, **more})
     stages.render(folder)
 
 
@@ -125,9 +127,11 @@ def _promote(
                 lease=attempt.lease,
                 run=record,
             )
-            ended = replace(record, serial=entry.serial)
         except NotDoneError as error:
             ended = replace(record, state="approved", reason=str(error))
+        else:
+            attempt.end(replace(record, serial=entry.serial))
+            ended = roll_out(loop.service, loop.registry, entry, record, now=attempt.now())
         attempt.end(ended)
     return ended
 
@@ -135,7 +139,14 @@ def _promote(
 def _after(loop: Loop, folder: RunFolder, ended: Run) -> None:
     """Say in the run's evidence how it ended; the registry knows it already."""
     try:
-        _record(folder, ended.state, ended.reason)
+        _record(
+            folder,
+            ended.state,
+            ended.reason,
+            exit=ended.exit,
+            version=ended.version,
+            deployment=ended.deployment,
+        )
         publish.save_run(loop.store, folder, with_votes=False)
     except RetrainError as error:
         log.warning("the run's evidence could not be completed: %s", error)

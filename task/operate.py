@@ -13,22 +13,45 @@ from typing import Any
 
 from common.errors import NotDoneError
 from common.registry import Registry
-from common.registry.records import HistoryEntry, Hold, Run, rollback_target, to_json
+from common.registry.records import (
+    LIVE_STATES,
+    HistoryEntry,
+    Hold,
+    Run,
+    rollback_target,
+    to_json,
+)
 from common.store import Store
 from task import publish
+from task.rollout import Service, bring_back, bring_by_hand
+
+SHOWN = 5
+"""Runs in `status`, skipped ones not counted."""
 
 
 def status(registry: Registry, store: Store, now: datetime) -> dict[str, Any]:
-    """What is active, whether promotion is on hold, who holds the lease, the last runs."""
+    """What is active, whether promotion is on hold, who holds the lease and runs, the last runs."""
     active, hold, lease = registry.active(), registry.hold(), registry.lease()
-    runs = registry.runs(limit=5)
+    runs = registry.runs()
+    live = next((run for run in runs if run.state in LIVE_STATES), None)
     return {
         "active": to_json(active) if active else None,
         "hold": to_json(hold) if hold else None,
         "lease": to_json(lease) if lease and lease.held(now) else None,
+        "running": to_json(live) if live else None,
         "versions": publish.versions(store),
-        "runs": [to_json(run) for run in runs],
+        "runs": [to_json(run) for run in newest(runs)],
     }
+
+
+def newest(runs: Sequence[Run]) -> list[Run]:
+    """The newest runs that did something, and the last skipped one, of `runs` newest first.
+
+    Most weeks may be skipped; they must not hide what happened in the others.
+    """
+    skipped = [run for run in runs if run.state == "skipped"][:1]
+    others = [run for run in runs if run.state != "skipped"][:SHOWN]
+    return [run for run in runs if run in [*others, *skipped]]
 
 
 def history(registry: Registry) -> dict[str, Any]:
@@ -45,10 +68,12 @@ def deployment_history(registry: Registry) -> list[dict[str, Any]]:
     `deployed` says whether its model went into service, by the run itself or later by hand.
     """
     found = history(registry)
+    taken_back = {each["serial"] - 1 for each in found["changes"] if each["action"] == "restore"}
     by_hand = {
         change["version"]
         for change in found["changes"]
         if change["action"] == "promote" and change["run_id"] is None
+        if change["serial"] not in taken_back
     }
     return [
         {
@@ -75,9 +100,19 @@ def target_of_rollback(entries: Sequence[HistoryEntry], version: str | None) -> 
 
 
 def rollback(
-    registry: Registry, store: Store, version: str | None, *, now: datetime, dry_run: bool = False
+    registry: Registry,
+    store: Store,
+    version: str | None,
+    *,
+    service: Service | None,
+    now: datetime,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Go back to a version and put promotion on hold; returns what changed."""
+    """Go back to a version and put promotion on hold; returns what changed.
+
+    ServingError: the service is not there, and nothing changed; or it could not be told. The
+    pointer then stays where the person wanted it, since the version left is the worse one.
+    """
     publish.check_pair(store, registry)
     active, serial = current(registry)
     target = target_of_rollback(registry.history(), version)
@@ -87,6 +122,8 @@ def rollback(
             "`python -m task history` lists what there is"
         )
     _, sha = publish.checked(store, target)
+    if service:
+        service.check()
     done = {"version": target, "previous": active, "hold": True, "dry_run": dry_run}
     if dry_run:
         return done
@@ -100,13 +137,22 @@ def rollback(
         hold=hold,
     )
     publish.checked(store, target)  # a run's retention may have crossed the change
-    return done | {"serial": entry.serial}
+    return done | {"serial": entry.serial, "deployment": bring_back(service, target)}
 
 
 def promote(
-    registry: Registry, store: Store, version: str, *, now: datetime, dry_run: bool = False
+    registry: Registry,
+    store: Store,
+    version: str,
+    *,
+    service: Service | None,
+    now: datetime,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Put a published version into service; returns what changed."""
+    """Put a published version into service; returns what changed.
+
+    ServingError: the service is not there, or could not be told; what was active is so again.
+    """
     publish.check_pair(store, registry)
     active, hold = registry.active(), registry.hold()
     if hold is not None:
@@ -117,6 +163,8 @@ def promote(
     if active is not None and active.version == version:
         raise NotDoneError(f"promote must name another version than the active one, got {version}")
     _, sha = publish.checked(store, version)
+    if service:
+        service.check()
     done = {
         "version": version,
         "previous": active.version if active else None,
@@ -134,7 +182,8 @@ def promote(
         metrics=run.metrics if run else {},
     )
     publish.checked(store, version)  # a run's retention may have crossed the change
-    return done | {"serial": entry.serial}
+    deployment = bring_by_hand(service, registry, entry, now=now)
+    return done | {"serial": entry.serial, "deployment": deployment}
 
 
 def resume(registry: Registry, *, dry_run: bool = False) -> dict[str, Any]:
@@ -152,7 +201,8 @@ def current(registry: Registry) -> tuple[str, int]:
     found = registry.active()
     if found is None or found.version is None:
         raise NotDoneError(
-            "there must be an active version, there is none yet: `python -m task run` makes one"
+            "there must be an active version, there is none: `python -m task run` makes one, "
+            "`python -m task promote VERSION` takes a published one"
         )
     return found.version, found.serial
 

@@ -97,15 +97,25 @@ def doctor(value: Mapping[str, Any]) -> None:
 def status(value: Mapping[str, Any]) -> None:
     """What is active, on hold, running."""
     active, hold, lease = value["active"], value["hold"], value["lease"]
+    version = (active["version"] or "none any more") if active else None
     facts(
         {
-            "active": f"{active['version']} since {active['since']}" if active else "none yet",
+            "active": f"{version} since {active['since']}" if active else "none yet",
             "promotion": f"on hold since {hold['since']}: {hold['reason']}" if hold else "free",
             "lease": f"{lease['owner']} until {lease['expires_at']}" if lease else "free",
+            "running": _running(value["running"], alive=lease is not None),
             "versions": ", ".join(value["versions"]) or "none yet",
         }
     )
     console().print(_runs(value["runs"]))
+
+
+def _running(run: Mapping[str, Any] | None, *, alive: bool) -> str:
+    if run is None:
+        return "nothing"
+    silent = "" if alive else ", fell silent: the next run closes it"
+    task = f", {run['task_arn']}" if run["task_arn"] else ""
+    return f"{run['run_id']} {run['state']} since {run['created_at']}{silent}{task}"
 
 
 def history(value: Mapping[str, Any]) -> None:
@@ -113,9 +123,8 @@ def history(value: Mapping[str, Any]) -> None:
     console().print(_runs(value["runs"]))
     table = _table("serial", "version", "before", "action", "at")
     for entry in value["changes"]:
-        before = entry["previous"] or "–"
-        row = (str(entry["serial"]), entry["version"], before, entry["action"], entry["at"])
-        table.add_row(*row)
+        version, before = entry["version"] or "none", entry["previous"] or "–"
+        table.add_row(str(entry["serial"]), version, before, entry["action"], entry["at"])
     console().print(table)
 
 

@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
+from common.aws import client
 from common.database import open_votes
 from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
@@ -32,7 +33,11 @@ from task.extract import extract
 from task.folder import RunFolder
 from task.host import Host
 from task.prepare import CELLS, PREPARED
+from task.rollout import Service, service_at
 from task.snapshot import BaseSnapshot, Snapshot
+
+if TYPE_CHECKING:
+    from types_boto3_ecs import ECSClient
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +53,10 @@ def _no_bar(_title: str, _total: int | None) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def _ecs() -> ECSClient:
+    return client("ecs")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """What a command works with, made once per process: settings, clients, clocks.
@@ -55,7 +64,7 @@ class Loop:
     `now` is the time in UTC, `clock` gives seconds from an arbitrary start. A client is made
     when a command first asks for it, so a command needs only the addresses that it uses.
     `host` is who carries it out, `launched` whether a trigger has launched the run. `bar` shows
-    progress to whoever watches.
+    progress to whoever watches, `ecs` makes the client that a service is told by.
     """
 
     settings: Settings
@@ -65,6 +74,7 @@ class Loop:
     full: bool = False
     launched: bool = False
     bar: Bar = _no_bar
+    ecs: Callable[[], ECSClient] = _ecs
 
     @cached_property
     def store(self) -> Store:
@@ -73,6 +83,11 @@ class Loop:
     @cached_property
     def registry(self) -> Registry:
         return open_registry(require(self.settings, "registry_url")[0])
+
+    @cached_property
+    def service(self) -> Service | None:
+        """Who serves; None for nobody."""
+        return service_at(require(self.settings, "serving_url")[0], self.ecs)
 
 
 def last_cutoff(loop: Loop) -> datetime | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from task.interrupt import Interrupt
-from tests.unit.place import Place, fresh
+from tests.unit.place import CHANGED, Place, fresh
 from tests.unit.signals import signals_taken
 
 
@@ -42,6 +42,22 @@ def tall_place(learned_place: Place, tmp_path_factory: pytest.TempPathFactory) -
     for version in ("m-b", "m-c", "m-d"):
         place.json("promote", version)
     return place
+
+
+@pytest.fixture(scope="session")
+def judged_place(learned_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """m-a serves; m-b was judged to be better, and waits to be deployed."""
+    place = learned_place.copy(tmp_path_factory.mktemp("judged"))
+    place.vote(1_500, world=CHANGED, seed=2)
+    for stage in ("export", "prepare", "train", "evaluate"):
+        done = place.json(stage, "--run", "m-b")
+    assert done["verdict"]["decision"] == "promote"
+    return place
+
+
+@pytest.fixture
+def judged(judged_place: Place, tmp_path: Path) -> Place:
+    return judged_place.copy(tmp_path)
 
 
 @pytest.fixture

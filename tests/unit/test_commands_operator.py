@@ -61,7 +61,11 @@ def test_status_tells_what_serves_and_what_is_free(learned: Place) -> None:
 def test_status_of_a_loop_that_never_ran_is_empty(unlearned: Place) -> None:
     status = unlearned.json("status")
 
-    assert status == {"active": None, "hold": None, "lease": None, "versions": [], "runs": []}
+    assert status == {
+        **dict.fromkeys(("active", "hold", "lease", "running")),
+        "versions": [],
+        "runs": [],
+    }
     assert "none yet" in unlearned.task("status").out
 
 
@@ -307,7 +311,9 @@ def test_a_command_that_is_interrupted_once_it_has_changed_something_says_what(
     if command == "resume":
         tall.json("rollback")
     settings = Settings(
-        store_url=tall.addresses["STORE_URL"], registry_url=tall.addresses["REGISTRY_URL"]
+        store_url=tall.addresses["STORE_URL"],
+        registry_url=tall.addresses["REGISTRY_URL"],
+        serving_url="none",
     )
     call = Call(
         arguments=argparse.Namespace(version=version, dry_run=False, json=True),

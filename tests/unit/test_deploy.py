@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from contextlib import chdir
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from common.errors import ChampionChangedError, LeaseLostError, UsageError
-from common.registry.records import Hold, Run
-from common.settings import Settings
-from task import deploy, pipeline
-from task.folder import RunFolder
-from task.interrupt import Interrupt
-from task.stages import Loop
-from tests.unit.place import CHANGED, Place
+from common.errors import ChampionChangedError, LeaseLostError
+from common.registry.records import Hold
+from task import deploy
+from tests.unit.judged import Clock, concluded, evidence
+from tests.unit.place import Place
 
 HOLD = Hold(since=datetime(2026, 11, 22, tzinfo=UTC), reason="rolled back", version="m-a")
 
@@ -42,68 +34,11 @@ def test_a_verdict_leads_to_one_state_and_a_person_outranks_it(
 ) -> None:
     verdict = {"decision": decision, "reason": "why"}
 
-    planned, reason = deploy.plan(verdict, auto_deploy=auto_deploy, hold=hold)
+    planned, reason = deploy.plan(verdict, auto_deploy=auto_deploy, hold=hold, service=None)
 
     assert planned == state
     assert says in reason
     assert "why" in reason
-
-
-def test_only_a_service_that_can_be_proved_is_deployed_to() -> None:
-    deploy.check_serving(Settings(serving_url="none"))
-
-    with pytest.raises(UsageError, match="SERVING_URL must be none"):
-        deploy.check_serving(Settings(serving_url="http://127.0.0.1:8000"))
-    with pytest.raises(UsageError, match="SERVING_URL must be set"):
-        deploy.check_serving(Settings())
-
-
-@pytest.fixture(scope="session")
-def judged_place(learned_place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """m-a serves; m-b was judged to be better, and waits to be deployed."""
-    place = learned_place.copy(tmp_path_factory.mktemp("judged"))
-    place.vote(1_500, world=CHANGED, seed=2)
-    for stage in ("export", "prepare", "train", "evaluate"):
-        done = place.json(stage, "--run", "m-b")
-    assert done["verdict"]["decision"] == "promote"
-    return place
-
-
-@pytest.fixture
-def judged(judged_place: Place, tmp_path: Path) -> Place:
-    return judged_place.copy(tmp_path)
-
-
-class Clock:
-    """The time, until a test lets something happen at the next look at it."""
-
-    def __init__(self) -> None:
-        self.happen: Callable[[], None] = lambda: None
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        happen, self.happen = self.happen, lambda: None
-        happen()
-        return datetime.now(UTC) + self.ahead
-
-
-def concluded(place: Place, clock: Clock, before: Callable[[], None] = lambda: None) -> Run:
-    """Deploy m-b; `before` happens once it has the lease. The run as the registry has it."""
-    names = {name.lower(): value for name, value in place.addresses.items()}
-    loop = Loop(settings=Settings(**names), now=clock, clock=time.perf_counter)  # type: ignore[arg-type]
-    folder = RunFolder(place.work / "m-b")
-    attempt = pipeline.attempt_at(loop, folder, Interrupt())
-    with chdir(place.folder), attempt:
-        before()
-        deploy.conclude(loop, folder, attempt)
-    run = place.registry.run("m-b")
-    assert run is not None
-    return run
-
-
-def evidence(place: Place) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(place.store.read("runs/m-b/run.json"))
-    return found
 
 
 def test_the_better_model_is_published_and_promoted_with_its_history(judged: Place) -> None:
@@ -201,6 +136,8 @@ def test_a_rejected_model_is_never_published(judged: Place) -> None:
 
     # Then its evidence is kept, and no version
     assert (run.state, run.reason, run.version) == ("rejected", "worse", None)
+    said = evidence(judged)
+    assert (said["state"], said["exit"], said["version"]) == ("rejected", 0, None)
     assert judged.store.keys("models/m-b/") == []
     assert {key.split("/")[2] for key in judged.store.keys("runs/m-b/")} == {
         *("run.json", "verdict.json", "training.json", "evaluation.json"),
