@@ -18,16 +18,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from common.aws import client
 from common.credentials import chosen
 from common.database import RDS, Database, open_votes, server_address
 from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
-from common.settings import require
 from common.store import Store
 from common.store.directory import DirectoryStore
-from task import pipeline, publish, rollout, stages
+from task import pipeline, publish, stages
 from task.stages import Loop
 
 if TYPE_CHECKING:
@@ -236,12 +234,13 @@ def _lease(loop: Loop) -> tuple[Answer, str]:
 
 
 def _serving(loop: Loop) -> tuple[Answer, str]:
-    (address,) = require(loop.settings, "serving_url")
-    service = rollout.service_at(address, lambda: client("ecs"))
-    if service is None:
+    if loop.service is None:
         return "ok", "none: a promotion is not proved in service"
-    service.check()
-    return "ok", f"{service} is ACTIVE: a promotion deploys it anew, and is not proved in service"
+    loop.service.check()
+    return (
+        "ok",
+        f"{loop.service} is ACTIVE: a promotion deploys it anew, and is not proved in service",
+    )
 
 
 def _folder(setting: str, name: str) -> tuple[Answer, str]:

@@ -28,7 +28,7 @@ KEYS = {
 
 
 class Cloud:
-    """The loop's place on AWS, in this process: a bucket, a table, a secret."""
+    """The loop's place on AWS, in this process: a bucket, a table, a service, a secret."""
 
     def __init__(self) -> None:
         session = boto3.session.Session(region_name=REGION)  # not the doctor's own
@@ -47,6 +47,14 @@ class Cloud:
                 {"AttributeName": "pk", "KeyType": "HASH"},
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
+        )
+        self.ecs = session.client("ecs")
+        self.ecs.create_cluster(clusterName="hairme")
+        self.ecs.register_task_definition(
+            family="api", containerDefinitions=[{"name": "api", "image": "api", "memory": 512}]
+        )
+        self.ecs.create_service(
+            cluster="hairme", serviceName="api", taskDefinition="api", desiredCount=1
         )
         login = json.dumps({"username": READER, "password": READER_PASSWORD})
         self.secret: str = self.secrets.create_secret(Name="votes", SecretString=login)["ARN"]
@@ -74,6 +82,7 @@ def addresses(cloud: Cloud, mysql_history: MysqlHistory) -> dict[str, str]:
         "DB_CA": str(server.ca),
         "STORE_URL": "s3://models/loop",
         "REGISTRY_URL": "dynamodb://registry",
+        "SERVING_URL": "ecs://hairme/api",
     }
 
 
@@ -97,6 +106,7 @@ def test_a_whole_loop_on_aws_has_no_fault(
     assert checks["store"]["says"] == "writes, reads and deletes; 0 versions"
     assert checks["older versions"]["says"] == "the bucket keeps older versions of an object"
     assert checks["registry"]["says"] == "0 runs, 0 changes of the active version"
+    assert checks["serving"]["says"].startswith("ecs://hairme/api is ACTIVE")
     # And nothing is left behind
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket="models")
 
@@ -117,6 +127,8 @@ def test_a_bucket_without_older_versions_is_warned_of(
     [
         ("STORE_URL", "s3://no-such-bucket/loop", "store", "NoSuchBucket"),
         ("REGISTRY_URL", "dynamodb://no-such-table", "registry", "ResourceNotFoundException"),
+        ("SERVING_URL", "ecs://hairme/other", "serving", "ecs://hairme/other is MISSING"),
+        ("SERVING_URL", "ecs://other/api", "serving", "ClusterNotFoundException"),
         (
             "DB_SECRET_ARN",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:other",
@@ -126,6 +138,7 @@ def test_a_bucket_without_older_versions_is_warned_of(
         ("AWS_ACCESS_KEY_ID", "", "password", "give this process a role"),
         ("AWS_ACCESS_KEY_ID", "", "store", "give this process a role"),
         ("AWS_ACCESS_KEY_ID", "", "registry", "give this process a role"),
+        ("AWS_ACCESS_KEY_ID", "", "serving", "give this process a role"),
     ],
 )
 def test_what_is_not_there_or_not_allowed_is_a_fault_with_its_remedy(
@@ -136,6 +149,17 @@ def test_what_is_not_there_or_not_allowed_is_a_fault_with_its_remedy(
     assert (code, checks[check]["answer"]) == (1, "fault")
     assert says in checks[check]["says"]
     assert checks["work folder"]["answer"] == "ok"
+
+
+def test_a_service_that_was_deleted_is_a_fault(
+    tmp_path: Path, cloud: Cloud, addresses: dict[str, str]
+) -> None:
+    cloud.ecs.delete_service(cluster="hairme", service="api", force=True)
+
+    code, checks = examined(tmp_path, addresses)
+
+    assert (code, checks["serving"]["answer"]) == (1, "fault")
+    assert "must be ACTIVE" in checks["serving"]["says"]
 
 
 def test_a_secret_that_the_server_refuses_is_told_apart_from_one_that_cannot_be_read(
