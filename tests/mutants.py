@@ -1,6 +1,6 @@
 """Takes one guard away at a time and expects a test to notice: `python -m tests.mutants`.
 
-    python -m tests.mutants                      every entry of tests/mutants_table.py
+    python -m tests.mutants                      every entry of tests/guards
     python -m tests.mutants nan-bound-accepted   some of them
     python -m tests.mutants --jobs 1             one at a time
 
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutants_table import MUTANTS, Mutant
+from tests.guards import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[1]
 RED = "red"

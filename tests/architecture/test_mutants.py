@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.architecture.code import ROOT
 from tests.mutants import RED, judge, table
-from tests.mutants_table import MUTANTS, Mutant
+from tests.guards import MUTANTS, Mutant
 
 GUARD = "def allowed(votes: int) -> bool:\n    return votes >= 50\n"
 TEST = """\

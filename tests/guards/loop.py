@@ -1,24 +1,6 @@
-"""The guards of the loop, each with a small change that takes it away and the tests that notice.
+"""The guards of the loop on one machine: votes, training, gate, publishing, registry."""
 
-A test that passes with its guard removed is a decoration. `tests/mutants.py` applies each change
-to a copy of the project and expects red. To add one: the shortest `old` that occurs once in the
-file, the change a tired person could make, and the fewest tests that must catch it.
-"""
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutant:
-    """One change: `old` (once in `file`) becomes `new`; then one of `tests` must fail."""
-
-    name: str
-    guards: str  # "promise 4" or "fault 9", and what would go wrong
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from tests.guards.mutant import Mutant
 
 MUTANTS = (
     Mutant(
