@@ -5,9 +5,15 @@ to a copy of the project and expects red. To add one: the shortest `old` that oc
 file, the change a tired person could make, and the fewest tests that must catch it.
 """
 
-from tests.guards import image, loop, places, trigger
+from tests.guards import image, login, loop, places, trigger
 from tests.guards.mutant import Mutant
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*loop.MUTANTS, *places.MUTANTS, *trigger.MUTANTS, *image.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *loop.MUTANTS,
+    *login.MUTANTS,
+    *places.MUTANTS,
+    *trigger.MUTANTS,
+    *image.MUTANTS,
+)
