@@ -22,6 +22,7 @@ class Kept:
     at: str
     """The construct's path below the stack."""
     finding: str
+    """Its full id."""
     why: str
 
 
@@ -31,7 +32,7 @@ def acknowledge(stack: Stack, stage: Stage) -> None:
         construct: IConstruct = stack
         for name in kept.at.split("/"):
             construct = construct.node.find_child(name)
-        rule = Acknowledgment(id=NAG + kept.finding, reason=kept.why)
+        rule = Acknowledgment(id=kept.finding, reason=kept.why)
         Validations.of(construct).acknowledge(rule)
 
 
@@ -39,49 +40,56 @@ def findings(stage: Stage) -> Iterator[Kept]:
     """Every finding that this stage keeps."""
     yield Kept(
         at="Alerts/Undelivered",
-        finding="SQS3",
+        finding=NAG + "SQS3",
         why="It is the dead-letter queue, of rules and of functions; AWS's rule knows it only as "
         "the queue of another queue. An alarm says when it is not empty.",
     )
     yield Kept(
         at="Storage/Models",
-        finding="S1",
+        finding=NAG + "S1",
         why="Two roles use the bucket, versions keep what they replace, and CloudTrail records "
         "who did what; access logs would want a second bucket with rules of its own.",
     )
     yield Kept(
         at="Training/Definition",
-        finding="ECS2",
+        finding=NAG + "ECS2",
         why="The variables hold addresses and settings. The password is an IAM token, or a "
         "secret that is read at run time; a test says that no secret is among them.",
     )
     yield from _wildcards(stage)
     if isinstance(stage.place, Standalone):
         yield from _own(stage)
+    elif not stage.place.adds_endpoints:
+        for number, _ in enumerate(stage.place.subnets, 1):
+            yield Kept(
+                at=f"Network/Subnet{number}",
+                finding="Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId",
+                why="Nothing is routed: the network brings its own way to AWS.",
+            )
 
 
 def _wildcards(stage: Stage) -> Iterator[Kept]:
     yield Kept(
         at="Training/TaskRole",
-        finding="IAM5[Resource::<StorageModels44005BB0.Arn>/store/*]",
+        finding=NAG + "IAM5[Resource::<StorageModels44005BB0.Arn>/store/*]",
         why="The files of all versions and runs under the store's prefix, whose names are made "
         "at run time.",
     )
     yield Kept(
         at="Training/ExecutionRole",
-        finding="IAM5[Resource::*]",
+        finding=NAG + "IAM5[Resource::*]",
         why="ecr:GetAuthorizationToken alone; it has no resource.",
     )
     yield Kept(
         at="Trigger/Role",
-        finding="IAM5[Resource::*]",
+        finding=NAG + "IAM5[Resource::*]",
         why="Network interfaces alone, which Lambda makes to place the function; it asks for all "
         "of them, and the same statement denies them to the function's own code.",
     )
     for at in ("Trigger/Role", "Watcher/Role"):
         yield Kept(
             at=at,
-            finding=f"IAM5[Resource::{_tasks(stage)}]",
+            finding=NAG + f"IAM5[Resource::{_tasks(stage)}]",
             why="The tasks of this one cluster: ECS makes their ids when it starts them.",
         )
 
@@ -91,7 +99,7 @@ def _tasks(stage: Stage) -> str:
     place = stage.place
     if isinstance(place, Existing):
         here = f"{place.region}:{place.account}"
-        return f"arn:<AWS::Partition>:ecs:{here}:task/{place.cluster_name}/*"
+        return f"arn:aws:ecs:{here}:task/{place.cluster_name}/*"
     here = "<AWS::Region>:<AWS::AccountId>"
     return f"arn:<AWS::Partition>:ecs:{here}:task/<TrainingClusterF3EF29AD>/*"
 
@@ -100,24 +108,24 @@ def _own(stage: Stage) -> Iterator[Kept]:
     """The network and the database of an empty account."""
     yield Kept(
         at="Network/Vpc",
-        finding="VPC7",
+        finding=NAG + "VPC7",
         why="Nothing in it can be reached from outside; flow logs would cost more than they "
         "could show.",
     )
     yield Kept(
         at="Database/Instance",
-        finding="RDS3",
+        finding=NAG + "RDS3",
         why="A second server would double the price of a database that is read once a week; "
         "backups of seven days bring it back.",
     )
     yield Kept(
         at="Database/Instance",
-        finding="RDS11",
+        finding=NAG + "RDS11",
         why="The port hides nothing: two security groups may connect, and nothing is public.",
     )
     if not stage.protected:
         yield Kept(
             at="Database/Instance",
-            finding="RDS10",
+            finding=NAG + "RDS10",
             why="This stage is meant to be removed again; removing it takes a snapshot.",
         )

@@ -30,10 +30,12 @@ class Network(Construct):
         self.trigger_group = self._group("TriggerGroup", "The trigger: calls out, is never called")
         self.task_group = self._group("TaskGroup", "The training task: calls out, is never called")
         if isinstance(place, Standalone):
+            self._gateways()
             if place.outbound == "endpoints":
-                self._endpoints(stage, self.subnets[: place.endpoint_zones])
+                self._interfaces(stage, self.subnets[: place.endpoint_zones])
         elif place.adds_endpoints:
-            self._endpoints(stage, self.subnets)
+            self._gateways()
+            self._interfaces(stage, self.subnets)
 
     def connects_to(self, database: ec2.ISecurityGroup, port: int) -> None:
         """Open the way from trigger and task to the database, at both ends."""
@@ -97,13 +99,16 @@ class Network(Construct):
         group.add_egress_rule(ec2.Peer.any_ipv4(), HTTPS, "AWS over TLS")
         return group
 
-    def _endpoints(self, stage: Stage, where: Sequence[ec2.ISubnet]) -> None:
+    def _gateways(self) -> None:
+        """Free, and worth it beside a NAT gateway too: the image's layers come from S3."""
         routed = [ec2.SubnetSelection(subnets=list(self.subnets))]
         for name, gateway in (
             ("S3", ec2.GatewayVpcEndpointAwsService.S3),
             ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
         ):
             ec2.GatewayVpcEndpoint(self, name, vpc=self.vpc, service=gateway, subnets=routed)
+
+    def _interfaces(self, stage: Stage, where: Sequence[ec2.ISubnet]) -> None:
         group = ec2.SecurityGroup(
             self,
             "EndpointGroup",

@@ -1,0 +1,94 @@
+"""The variables in the template are the fields of the classes that read them, and no others."""
+
+import pytest
+
+from common.setting_sources import environment_name
+from common.settings import RULES, load
+from retrain_trigger.settings import TriggerSettings, WatcherSettings, read, variables
+from tests.infra.stacks import Synthesised
+
+LOOP = {
+    environment_name(name, rule): name
+    for name, rule in RULES.items()
+    if rule.section != "addresses"
+}
+LOG_IN = {"dev": {"DB_IAM_AUTH"}, "prod": {"DB_IAM_AUTH"}, "staging": {"DB_SECRET_ARN"}}
+DATABASE = {"DATABASE_URL", "DB_CA"}
+TASK = {"STORE_URL", "REGISTRY_URL", "SERVING_URL", "WORK_DIR", "LOG_DIR"}
+
+
+def not_none(stack: Synthesised) -> set[str]:
+    """The loop's own variables; a setting that is None has none."""
+    return {v for v, name in LOOP.items() if getattr(stack.stage.loop, name) is not None}
+
+
+def test_the_task_gets_every_setting_and_every_address(every: Synthesised) -> None:
+    addresses = DATABASE | LOG_IN[every.stage.name] | TASK
+
+    assert every.environment("task").keys() == not_none(every) | addresses
+
+
+def test_together_the_task_variants_set_every_field_but_what_nobody_may_see(
+    dev: Synthesised, staging: Synthesised
+) -> None:
+    names = {environment_name(name, rule) for name, rule in RULES.items()}
+
+    given = dev.environment("task").keys() | staging.environment("task").keys()
+
+    assert names - given == {"DB_PASSWORD", "RETRAIN_BASE_CSV"}
+    assert given - names == set()
+
+
+def test_the_trigger_gets_the_loops_settings_its_own_and_the_addresses_that_it_reads(
+    every: Synthesised,
+) -> None:
+    addresses = DATABASE | LOG_IN[every.stage.name] | {"REGISTRY_URL"}
+
+    assert every.environment("trigger").keys() == (
+        not_none(every) | addresses | variables(TriggerSettings).keys()
+    )
+
+
+def test_the_watcher_gets_the_loops_settings_its_own_and_the_registry(every: Synthesised) -> None:
+    assert every.environment("watcher").keys() == (
+        not_none(every) | {"REGISTRY_URL"} | variables(WatcherSettings).keys()
+    )
+
+
+@pytest.mark.parametrize("of", ["task", "trigger", "watcher"])
+def test_every_process_reads_the_same_loop_from_its_variables(of: str, every: Synthesised) -> None:
+    settings = load(yaml_path=None, env_file=None, environ=every.environment(of), flags={})
+
+    assert {name: getattr(settings, name) for name in LOOP.values()} == {
+        name: getattr(every.stage.loop, name) for name in LOOP.values()
+    }
+
+
+def test_the_trigger_reads_where_to_run_the_task(every: Synthesised) -> None:
+    own = read(TriggerSettings, every.environment("trigger"))
+
+    assert own.task_definition == every.template.attribute(
+        *next((name, "TaskDefinitionArn") for name in every.all("ECS::TaskDefinition"))
+    )
+    assert own.cluster.endswith(
+        ":cluster/HairmeRetraining-dev" if every.stage.standalone else ":cluster/hairme"
+    )
+    assert (own.capacity, own.stage) == (every.stage.capacity, every.stage.name)
+    assert (own.cooldown_minutes, own.max_age_days) == (
+        every.stage.cooldown_minutes,
+        every.stage.max_age_days,
+    )
+
+
+def test_the_watcher_watches_the_cluster_that_the_trigger_uses(every: Synthesised) -> None:
+    own = read(WatcherSettings, every.environment("watcher"))
+
+    assert own.cluster == every.environment("trigger")["TRIGGER_CLUSTER"]
+    assert own.alert_topic.endswith(f":{every.stage.stack_name}-alerts")
+    assert own.stage == every.stage.name
+
+
+def test_the_variables_of_a_function_fit_into_lambdas_four_kilobytes(every: Synthesised) -> None:
+    for of in ("trigger", "watcher"):
+        size = sum(len(name) + len(value) for name, value in every.environment(of).items())
+        assert size < 4_096
