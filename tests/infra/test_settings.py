@@ -1,0 +1,197 @@
+"""Wrong settings of a stage are refused before anything is synthesised: rule, value, remedy."""
+
+import os
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+
+from common.errors import UsageError
+from common.settings import Settings
+from infra.settings import DEFAULT, FILL_IN, STAGES, dev, stage
+from infra.stage import Existing, ExistingDatabase, Stage, Standalone, Subnet
+from tests.architecture.code import ROOT
+from tests.infra.examples import DATABASE, EXISTING, SECRET, SUBNETS, prod
+
+Texts = tuple[str, ...]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"name": "production"}, ("name must be one of dev, staging, prod", "'production'")),
+        ({"scheduler": "cron"}, ("scheduler must be one of rule, scheduler", "'cron'")),
+        ({"processor": "arm"}, ("processor must be one of ARM64, X86_64", "'arm'")),
+        ({"capacity": "SPOT"}, ("capacity must be one of FARGATE, FARGATE_SPOT", "'SPOT'")),
+        ({"task_cpu": 1_000}, ("task_cpu must be one of 512, 1,024", "1000")),
+        # more than beside one processor
+        ({"task_memory": 16_384}, ("from 2,048 to 8,192 MiB", "16384", "no other sizes")),
+        ({"task_memory": 2_500}, ("in steps of 1,024", "2500")),
+        ({"cooldown_minutes": -1}, ("cooldown_minutes must be from 0", "-1", "0 is off")),
+        ({"max_age_days": 4_000}, ("max_age_days must be from 0 to 3,650", "4000")),
+        ({"refusals_alarm": 0}, ("refusals_alarm must be from 1", "0", "a normal answer")),
+        ({"old_version_days": 0}, ("old_version_days must be from 1", "0")),
+        ({"log_days": 45}, ("log_days must be one of 1, 7, 14, 30", "45", "CloudWatch")),
+        ({"reserved_concurrency": 2}, ("reserved_concurrency must be 1 or None", "2")),
+        ({"alert_emails": ("team",)}, ("alert_emails must look like team@example.com", "'team'")),
+        # a rule cannot do what only the Scheduler can
+        ({"time_zone": "Asia/Seoul"}, ("a rule knows UTC", "Asia/Seoul", "'scheduler'")),
+        ({"flexible_minutes": 5}, ("no flexible window", "5 minutes")),
+        ({"time_zone": "Seoul", "scheduler": "scheduler"}, ("look like Asia/Seoul", "'Seoul'")),
+        ({"flexible_minutes": 1_441, "scheduler": "scheduler"}, ("to 1,440", "1441")),
+        # five fields, as in a crontab
+        ({"loop": Settings(schedule="cron(0 2 ? * SUN)")}, ("with a `?`", "cron(0 2 ? * SUN)")),
+        ({"loop": Settings(schedule="cron(0 2 * * SUN *)")}, ("with a `?`", "cron(0 2 * * SUN *)")),
+        ({"loop": Settings(schedule="Sundays")}, ("schedule must be cron(", "'Sundays'")),
+        ({"loop": Settings(schedule="rate(0 days)")}, ("or rate(7 days)", "rate(0 days)")),
+        # longer than the trigger lives
+        ({"loop": Settings(statement_timeout_seconds=900)}, ("at most 840", "900", "900 seconds")),
+        (
+            {"loop": Settings(store_url="s3://mine/models", db_password="x")},
+            ("none may be given", "db_password, store_url", "remove them"),
+        ),
+    ],
+)
+def test_a_wrong_value_of_a_stage_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(dev(), **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("schedule", ["cron(30 4 1 * ? *)", "rate(7 days)", "rate(1 day)"])
+def test_any_schedule_of_eventbridge_is_taken(schedule: str) -> None:
+    assert replace(dev(), loop=Settings(schedule=schedule)).loop.schedule == schedule
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"account": "1234"}, ("account must look like 123456789012", "'1234'")),
+        ({"region": "us-east"}, ("region must look like us-east-1", "'us-east'")),
+        ({"vpc_id": "vpc-FILL"}, ("vpc_id must look like vpc-", "'vpc-FILL'", "infra/settings.py")),
+        ({"cluster_name": "a b"}, ("cluster_name must look like", "'a b'")),
+        ({"service_name": "a/b"}, ("service_name must look like", "'a/b'")),
+        ({"subnets": SUBNETS[:1]}, ("two or more, each in another zone", "'us-east-1a'")),
+        ({"subnets": ()}, ("two or more", "'none'")),
+        (
+            {"subnets": (SUBNETS[0], replace(SUBNETS[1], zone="us-east-1a"))},
+            ("each in another zone", "us-east-1a, us-east-1a"),
+        ),
+        # the zone of another region
+        ({"region": "eu-west-1"}, ("every subnet must be in eu-west-1", "'us-east-1a'")),
+        ({"adds_endpoints": True}, ("the route table of every subnet", "'subnet-0a1b2c3d4e5")),
+    ],
+)
+def test_a_wrong_id_of_what_exists_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(EXISTING, **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"host": "db.example.com"}, ("host must look like hairme.", "'db.example.com'")),
+        ({"port": 0}, ("port must be from 1 to 65,535", "0")),
+        ({"security_group_id": "sg"}, ("security_group_id must look like sg-", "'sg'")),
+        ({"schema": "a-b"}, ("schema must look like hairme", "'a-b'")),
+        ({"user": "a'b"}, ("user must look like", "got")),
+        ({"resource_id": "db-1"}, ("resource_id must look like db-", "'db-1'")),
+        ({"resource_id": None}, ("either resource_id", "'neither'", "None")),
+        ({"secret_arn": SECRET}, ("either resource_id", "'both'")),
+        ({"resource_id": None, "secret_arn": "hairme"}, ("secret_arn must look like", "'hairme'")),
+    ],
+)
+def test_a_wrong_address_of_the_database_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(DATABASE, **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"subnet_id": "subnet"}, ("subnet_id must look like", "'subnet'")),
+        ({"zone": "us-east-1"}, ("zone must look like us-east-1a", "'us-east-1'")),
+        ({"route_table_id": "rtb"}, ("route_table_id must look like", "'rtb'")),
+    ],
+)
+def test_a_wrong_subnet_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(SUBNETS[0], **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"outbound": "internet"}, ("outbound must be endpoints or nat", "'internet'")),
+        ({"endpoint_zones": 3}, ("endpoint_zones must be 1 or 2", "3")),
+        ({"database_class": "t4g.micro"}, ("database_class must look like db.", "'t4g.micro'")),
+        ({"database_gb": 5}, ("database_gb must be from 20", "5", "begin at 20 GB")),
+    ],
+)
+def test_a_wrong_place_of_its_own_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(dev().place, **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Stage, Existing, ExistingDatabase, Standalone, Subnet])
+def test_a_stage_is_frozen_and_has_no_hidden_default(kind: type) -> None:
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    for field in fields(kind):
+        assert field.kw_only
+        assert "MISSING" in repr(field.default)
+    with pytest.raises(FrozenInstanceError):
+        dev().name = "prod"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_a_stage_that_nobody_filled_in_stops_and_names_the_file(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^stage {name}: .*{FILL_IN}.*infra/settings.py"):
+        stage(name)
+
+
+def test_an_unknown_stage_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match=r"one of dev, staging, prod, got 'test'.*-c stage=prod"):
+        stage("test")
+
+
+def test_the_default_stage_needs_nothing_but_an_account() -> None:
+    assert stage(DEFAULT).standalone
+    assert set(STAGES) == {"dev", "staging", "prod"}
+    assert not prod().standalone
+
+
+def test_the_app_ends_with_2_and_one_line_for_wrong_settings() -> None:
+    environment = {
+        **os.environ,
+        "CDK_CONTEXT_JSON": '{"stage": "prod"}',
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda'}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.app"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("stage prod: ")
+    assert "Traceback" not in done.stderr
