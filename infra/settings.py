@@ -4,7 +4,8 @@
     npx cdk deploy -c stage=prod    beside what exists, once its ids are filled in below
 
 `staging` and `prod` come with ids that cannot be right: synthesis stops and names the first one
-until each is replaced. Rules and meanings of the fields stand in `infra/stage.py`.
+until each is replaced. Rules and meanings of the fields stand in `infra/stage.py` and
+`infra/place.py`.
 """
 
 from collections.abc import Callable, Mapping

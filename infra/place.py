@@ -1,0 +1,120 @@
+"""Where a stage lives: beside what exists, or in a network and with a database of its own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from infra.setting_forms import WHERE, look_like, must, within
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A private subnet that exists."""
+
+    subnet_id: str
+    zone: str
+    route_table_id: str | None
+    """Needed only where this stack adds gateway endpoints to the network."""
+
+    def __post_init__(self) -> None:
+        look_like("subnet_id", self.subnet_id)
+        look_like("zone", self.zone)
+        if self.route_table_id is not None:
+            look_like("route_table_id", self.route_table_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingDatabase:
+    """The RDS MySQL database of the application, and how the loop logs in there."""
+
+    host: str
+    port: int
+    security_group_id: str
+    """Gets two rules: the trigger and the task may connect."""
+    schema: str
+    user: str
+    """A user that may only read (SELECT on analysis_history)."""
+    resource_id: str | None
+    """For IAM authentication: the instance's resource id, which its console page shows."""
+    secret_arn: str | None
+    """Instead of IAM authentication: the secret with the user's password."""
+
+    def __post_init__(self) -> None:
+        for name in ("host", "security_group_id", "schema", "user"):
+            look_like(name, getattr(self, name))
+        within("port", self.port, 1, 65_535, "3306 is MySQL's own")
+        both = (self.resource_id, self.secret_arn)
+        must(
+            both.count(None) == 1,
+            "either resource_id (IAM authentication, preferred) or secret_arn must be given",
+            "neither" if not any(both) else "both",
+            f"set the other one to None in {WHERE}",
+        )
+        for name in ("resource_id", "secret_arn"):
+            if (value := getattr(self, name)) is not None:
+                look_like(name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """A network, database, cluster and service that exist; imported by their ids."""
+
+    account: str
+    region: str
+    vpc_id: str
+    subnets: tuple[Subnet, ...]
+    """At least two, in different zones: where one lacks capacity, the other is tried."""
+    adds_endpoints: bool
+    """Whether this stack adds the endpoints that it needs. False: the subnets have a route to
+    AWS already, by NAT or endpoints. True costs 7.30 USD a month for each endpoint and zone."""
+    database: ExistingDatabase
+    cluster_name: str
+    service_name: str | None
+    """The API's ECS service, which is made to load a promoted model; None: nothing is."""
+
+    def __post_init__(self) -> None:
+        for name in ("account", "region", "vpc_id", "cluster_name"):
+            look_like(name, getattr(self, name))
+        if self.service_name is not None:
+            look_like("service_name", self.service_name)
+        zones = {subnet.zone for subnet in self.subnets}
+        must(
+            2 <= len(self.subnets) == len(zones) <= 16,
+            "subnets must be two or more, each in another zone",
+            ", ".join(subnet.zone for subnet in self.subnets) or "none",
+            f"list one private subnet of each zone in {WHERE}",
+        )
+        for subnet in self.subnets:
+            must(
+                subnet.zone.startswith(self.region),
+                f"every subnet must be in {self.region}",
+                subnet.zone,
+                f"correct region or subnets in {WHERE}",
+            )
+            must(
+                not self.adds_endpoints or subnet.route_table_id is not None,
+                "adds_endpoints needs the route table of every subnet",
+                subnet.subnet_id,
+                f"write its route_table_id into {WHERE}, or set adds_endpoints to False",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standalone:
+    """A small network, database and cluster of this stack's own, for an empty account."""
+
+    outbound: Literal["endpoints", "nat"]
+    """How to reach AWS: interface endpoints, or a NAT gateway (32.85 USD a month, and 0.045 a GB),
+    which also reaches the rest of the internet."""
+    endpoint_zones: Literal[1, 2]
+    """Zones with interface endpoints, at 7.30 USD a month each; one serves both zones."""
+    database_class: str
+    database_gb: int
+
+    def __post_init__(self) -> None:
+        choices = (("outbound", ("endpoints", "nat")), ("endpoint_zones", (1, 2)))
+        for name, allowed in choices:
+            value = getattr(self, name)
+            words = " or ".join(map(str, allowed))
+            must(value in allowed, f"{name} must be {words}", value, f"correct it in {WHERE}")
+        look_like("database_class", self.database_class)
+        within("database_gb", self.database_gb, 20, 65_536, "gp3 volumes of RDS begin at 20 GB")

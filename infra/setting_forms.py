@@ -1,0 +1,62 @@
+"""How a stage's values are checked: the form of each id, and the words of a refusal.
+
+A wrong value raises UsageError before anything is synthesised, since CloudFormation would find it
+after minutes, and some (a wrong zone, a cron without its `?`) not at all.
+"""
+
+import re
+from collections.abc import Mapping
+
+from common.errors import UsageError
+from common.setting_rules import shown
+
+WHERE = "infra/settings.py"
+
+_ZONE = r"[a-z]{2}(-[a-z]+)+-\d[a-z]"
+EXAMPLES: Mapping[str, tuple[str, str]] = {
+    "account": (r"\d{12}", "123456789012"),
+    "region": (r"[a-z]{2}(-[a-z]+)+-\d", "us-east-1"),
+    "vpc_id": (r"vpc-[0-9a-f]{8,17}", "vpc-0a1b2c3d4e5f60718"),
+    "subnet_id": (r"subnet-[0-9a-f]{8,17}", "subnet-0a1b2c3d4e5f60718"),
+    "zone": (_ZONE, "us-east-1a"),
+    "route_table_id": (r"rtb-[0-9a-f]{8,17}", "rtb-0a1b2c3d4e5f60718"),
+    "cluster_name": (r"[A-Za-z0-9_-]{1,255}", "hairme"),
+    "service_name": (r"[A-Za-z0-9_-]{1,255}", "api"),
+    "host": (
+        r"[a-z0-9.-]+\.rds\.amazonaws\.com",
+        "hairme.abcdefghijkl.us-east-1.rds.amazonaws.com",
+    ),
+    "security_group_id": (r"sg-[0-9a-f]{8,17}", "sg-0a1b2c3d4e5f60718"),
+    "schema": (r"[A-Za-z0-9_]{1,64}", "hairme"),
+    "user": (r"[A-Za-z0-9_]{1,32}", "retraining"),
+    "resource_id": (r"(db|cluster|prx)-[A-Z0-9]{10,40}", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "secret_arn": (
+        r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:hairme-AbCdEf",
+    ),
+    "database_class": (r"db\.[a-z0-9]+\.[a-z0-9]+", "db.t4g.micro"),
+    "time_zone": (r"UTC|[A-Za-z_]+/[A-Za-z_/+-]+", "Asia/Seoul"),
+    "email": (r"[^@\s]+@[^@\s]+\.[a-z]{2,}", "team@example.com"),
+}
+
+
+def must(holds: bool, rule: str, value: object, remedy: str) -> None:
+    """Raise UsageError with rule, value and remedy unless it holds."""
+    if not holds:
+        raise UsageError(f"{rule}, got {shown(value)}: {remedy}")
+
+
+def look_like(name: str, value: str, what: str | None = None) -> None:
+    """Raise UsageError unless the value has the form of what is so named."""
+    form, example = EXAMPLES[name]
+    must(
+        re.fullmatch(form, value) is not None,
+        f"{what or name} must look like {example}",
+        value,
+        f"write yours into {WHERE}",
+    )
+
+
+def within(name: str, value: int, low: int, high: int, why: str) -> None:
+    """Raise UsageError unless the number is between the bounds, which are included."""
+    must(low <= value <= high, f"{name} must be from {low:,} to {high:,}", value, why)
