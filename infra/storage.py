@@ -65,7 +65,8 @@ class Storage(Construct):
 
     def registry_rights(self) -> list[iam.PolicyStatement]:
         """What every process does to the registry."""
-        actions = ("GetItem", "Query", "PutItem", "DeleteItem", "ConditionCheckItem")
+        # What is deleted stays as an item without a text: nothing is removed.
+        actions = ("GetItem", "Query", "PutItem", "ConditionCheckItem")
         return [
             allow("Registry", (f"dynamodb:{action}" for action in actions), [self.table.table_arn])
         ]
@@ -77,6 +78,11 @@ class Storage(Construct):
         return [
             allow("StoreFiles", (f"s3:{action}" for action in actions), [files]),
             # Without it S3 answers 403 for a file that is not there, which reads as an outage. Not
-            # bound to the prefix: that question has none, and would be refused.
-            allow("StoreListing", ["s3:ListBucket"], [self.bucket.bucket_arn]),
+            # bound to the prefix: that question has none, and would be refused. Whether older
+            # versions are kept is the doctor's question.
+            allow(
+                "StoreListing",
+                ["s3:ListBucket", "s3:GetBucketVersioning"],
+                [self.bucket.bucket_arn],
+            ),
         ]
