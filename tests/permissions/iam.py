@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 _ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+_ROOT = re.compile(r"arn:aws:iam::(\d{12}):root")
 _ARN_FIELDS = 6
 
 
@@ -33,6 +34,8 @@ class Request:
     """An ARN, or `*` where the action has no resource."""
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
     """Condition key → its values; a key that the request lacks is absent."""
+    principal: str = ""
+    """A service, as `events.amazonaws.com`, or a role's ARN; policies of roles do not ask."""
 
     def __str__(self) -> str:
         return f"{self.action} on {self.resource}"
@@ -49,11 +52,14 @@ class Statement:
     resources: tuple[str, ...] = ()
     not_resources: tuple[str, ...] = ()
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    principals: tuple[str, ...] = ()
+    """Whom it is about, in a resource's policy; a role's is about whoever bears the role."""
 
     def applies(self, request: Request) -> bool:
-        """Whether action, resource and every condition match."""
+        """Whether principal, action, resource and every condition match."""
         return (
-            _named(request.action.lower(), _lower(self.actions), _lower(self.not_actions))
+            (not self.principals or any(_is(one, request.principal) for one in self.principals))
+            and _named(request.action.lower(), _lower(self.actions), _lower(self.not_actions))
             and _named(request.resource, self.resources, self.not_resources)
             and all(
                 _holds(operator, key, values, request.context)
@@ -63,27 +69,57 @@ class Statement:
         )
 
 
-def parse(document: Mapping[str, Any]) -> Iterator[Statement]:
-    """The statements of an identity policy. Raises PolicyError for what is not understood."""
+def parse(document: Mapping[str, Any], *, attached_to: str | None = None) -> Iterator[Statement]:
+    """The statements of a role's policy or, with the resource's ARN, of a resource's.
+
+    Raises PolicyError for what is not understood.
+    """
     statements = document["Statement"]
     for raw in statements if isinstance(statements, list) else [statements]:
-        if unknown := set(raw) - _ELEMENTS:
-            raise PolicyError(f"unknown element {', '.join(sorted(unknown))} in {raw}")
-        if raw["Effect"] not in ("Allow", "Deny"):
-            raise PolicyError(f"Effect must be Allow or Deny, got {raw['Effect']!r}")
-        if ("Action" in raw) == ("NotAction" in raw) or ("Resource" in raw) == (
-            "NotResource" in raw
-        ):
-            raise PolicyError(f"Action or NotAction, and Resource or NotResource, once: {raw}")
+        _check(raw, {"Principal"} if attached_to else set())
         yield Statement(
             sid=raw.get("Sid", ""),
             allow=raw["Effect"] == "Allow",
             actions=_texts(raw.get("Action", ())),
             not_actions=_texts(raw.get("NotAction", ())),
-            resources=_texts(raw.get("Resource", ())),
+            resources=_resources(raw, attached_to),
             not_resources=_texts(raw.get("NotResource", ())),
             conditions=_conditions(raw.get("Condition", {})),
+            principals=_principals(raw["Principal"]) if attached_to else (),
         )
+
+
+def _check(raw: Mapping[str, Any], needed: set[str]) -> None:
+    if unknown := set(raw) - _ELEMENTS - needed:
+        raise PolicyError(f"unknown element {', '.join(sorted(unknown))} in {raw}")
+    if missing := needed - set(raw):
+        raise PolicyError(f"no {', '.join(missing)} in {raw}")
+    if raw["Effect"] not in ("Allow", "Deny"):
+        raise PolicyError(f"Effect must be Allow or Deny, got {raw['Effect']!r}")
+    resources = ("Resource" in raw) + ("NotResource" in raw)
+    # A trust policy names no resource: it is about the role it stands in.
+    if ("Action" in raw) == ("NotAction" in raw) or not 1 - len(needed) <= resources <= 1:
+        raise PolicyError(f"Action or NotAction, and Resource or NotResource, once: {raw}")
+
+
+def _resources(raw: Mapping[str, Any], attached_to: str | None) -> tuple[str, ...]:
+    if attached_to and not {"Resource", "NotResource"} & set(raw):
+        return (attached_to,)
+    return _texts(raw.get("Resource", ()))
+
+
+def _principals(raw: Any) -> tuple[str, ...]:
+    if isinstance(raw, str):
+        return _texts(raw)
+    if unknown := set(raw) - {"AWS", "Service"}:
+        raise PolicyError(f"unknown kind of principal {', '.join(unknown)} in {raw}")
+    return tuple(one for listed in raw.values() for one in _texts(listed))
+
+
+def _is(named: str, principal: str) -> bool:
+    if account := _ROOT.fullmatch(named):
+        return principal.startswith(f"arn:aws:iam::{account[1]}:")
+    return named in ("*", principal)
 
 
 def allowed(statements: Sequence[Statement], request: Request) -> bool:
@@ -139,10 +175,15 @@ def _equal(pattern: str, value: str) -> bool:
     return pattern == value
 
 
+def _less(bound: str, value: str) -> bool:
+    return float(value) < float(bound)
+
+
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
     "Bool": _equal,
+    "NumericLessThan": _less,
     "StringEquals": _equal,
     "StringLike": _like,
 }

@@ -10,10 +10,11 @@ a function without a network interface needs no right to make one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tests.permissions import services
 from tests.permissions.iam import Request
+from tests.permissions.services import Row
 from tests.permissions.stack import HANDLERS, Stack
 
 ECR = 'Amazon ECR user guide, "Private repository policies": rights to pull an image'
@@ -38,16 +39,6 @@ INTERFACES = (
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One thing that AWS does with a role of ours."""
-
-    role: str
-    request: Request
-    why: str
-    source: str
-
-
 def rows(stack: Stack) -> list[Row]:
     """Every platform call that this template's resources lead to."""
     return [
@@ -57,11 +48,14 @@ def rows(stack: Stack) -> list[Row]:
         *_task_logs(stack),
         *_database(stack),
         *_schedules(stack),
+        *services.rows(stack),
     ]
 
 
-def _row(role: str, action: str, resource: str, why: str, source: str) -> Row:
-    request = Request(action=action, resource=resource)
+def _row(stack: Stack, role: str, action: str, resource: str, why: str, source: str) -> Row:
+    secure = {"aws:SecureTransport": ("true",)}
+    bearer = stack.roles[role]
+    request = Request(action=action, resource=resource, context=secure, principal=bearer)
     return Row(role=role, request=request, why=why, source=source)
 
 
@@ -70,7 +64,7 @@ def _logs(stack: Stack, role: str, group: str, why: str, source: str) -> Iterato
     # IAM is asked about a stream in the group, for both actions.
     stream = f"arn:aws:logs:{here}:log-group:{group}:log-stream:2026/11/22/[1]0a1b"
     for action in WRITE_LOGS:
-        yield _row(role, action, stream, why, source)
+        yield _row(stack, role, action, stream, why, source)
 
 
 def _functions(stack: Stack) -> Iterator[Row]:
@@ -81,7 +75,7 @@ def _functions(stack: Stack) -> Iterator[Row]:
         yield from _logs(stack, role, group, "Lambda writes the function's output", LAMBDA_LOGS)
         if "VpcConfig" in function:
             why = "Lambda connects the function to the network"
-            yield from (_row(role, action, "*", why, LAMBDA_VPC) for action in INTERFACES)
+            yield from (_row(stack, role, action, "*", why, LAMBDA_VPC) for action in INTERFACES)
 
 
 def _destinations(stack: Stack) -> Iterator[Row]:
@@ -94,18 +88,18 @@ def _destinations(stack: Stack) -> Iterator[Row]:
         target = config["DestinationConfig"]["OnFailure"]["Destination"]
         action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}[target.split(":")[2]]
         why = "Lambda keeps an event that the function failed on"
-        yield _row(role, action, target, why, LAMBDA_DESTINATION)
+        yield _row(stack, role, action, target, why, LAMBDA_DESTINATION)
 
 
 def _image(stack: Stack) -> Iterator[Row]:
     why = "ECS pulls the image before the task starts"
-    yield _row("execution", "ecr:GetAuthorizationToken", "*", why, ECS_EXECUTION)
+    yield _row(stack, "execution", "ecr:GetAuthorizationToken", "*", why, ECS_EXECUTION)
     for container in _containers(stack):
         registry, _, rest = container["Image"].partition("/")
         account, _, _, region, *_ = registry.split(".")
         repository = rest.partition("@")[0].partition(":")[0]
         arn = f"arn:aws:ecr:{region}:{account}:repository/{repository}"
-        yield from (_row("execution", action, arn, why, ECR) for action in PULL)
+        yield from (_row(stack, "execution", action, arn, why, ECR) for action in PULL)
 
 
 def _task_logs(stack: Stack) -> Iterator[Row]:
@@ -116,7 +110,7 @@ def _task_logs(stack: Stack) -> Iterator[Row]:
 
 
 def _containers(stack: Stack) -> list[Mapping[str, Any]]:
-    return [one for task in stack.tasks for one in task["ContainerDefinitions"]]
+    return list(stack.task["ContainerDefinitions"])
 
 
 def _database(stack: Stack) -> Iterator[Row]:
@@ -127,7 +121,9 @@ def _database(stack: Stack) -> Iterator[Row]:
         user = environment["DATABASE_URL"].partition("://")[2].partition("@")[0]
         here = f"{stack.template.region}:{stack.template.account}"
         arn = f"arn:aws:rds-db:{here}:dbuser:{stack.database_id}/{user}"
-        yield _row(role, "rds-db:connect", arn, "RDS lets the token's bearer log in", RDS_LOGIN)
+        yield _row(
+            stack, role, "rds-db:connect", arn, "RDS lets the token's bearer log in", RDS_LOGIN
+        )
 
 
 def _schedules(stack: Stack) -> Iterator[Row]:
@@ -135,7 +131,7 @@ def _schedules(stack: Stack) -> Iterator[Row]:
         target = schedule["Target"]
         role = stack.role_of(target["RoleArn"])
         why = "the schedule invokes the function"
-        yield _row(role, "lambda:InvokeFunction", target["Arn"], why, SCHEDULER)
+        yield _row(stack, role, "lambda:InvokeFunction", target["Arn"], why, SCHEDULER)
         if queue := target.get("DeadLetterConfig", {}).get("Arn"):
             why = "the schedule keeps an event that it could not deliver"
-            yield _row(role, "sqs:SendMessage", queue, why, SCHEDULER_QUEUE)
+            yield _row(stack, role, "sqs:SendMessage", queue, why, SCHEDULER_QUEUE)

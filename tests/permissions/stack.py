@@ -1,7 +1,7 @@
 """What the template gives: who bears which role, and every right of it, one by one.
 
 A right is one action on one resource of one allowing statement: the smallest thing that can be
-taken away. A role's rights with its denials decide alike to its policies as written.
+taken away. A policy's rights with its denials decide alike to the policy as written.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from local.cloud.template import Template
 from tests.permissions.calls import Names
+from tests.permissions.guards import guards
 from tests.permissions.iam import PolicyError, Statement, parse
 
 HANDLERS = {
@@ -25,9 +26,10 @@ HANDLERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Right:
-    """One action on one resource that a role may do, with the statement's conditions."""
+    """One action on one resource that a policy allows, with the statement's conditions."""
 
-    role: str
+    holder: str
+    """Our name of a role, or the ARN of the resource whose own policy it is."""
     statement: Statement
     """The statement with this one action and this one resource."""
 
@@ -40,107 +42,125 @@ class Right:
         return self.statement.resources[0]
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.action} on {self.resource}"
+        return f"{self.holder}: {self.action} on {self.resource}"
 
 
 class Stack:
-    """The roles of one synthesised template."""
+    """The roles and the resources' policies of one synthesised template."""
 
     def __init__(self, template: Template, database_id: str | None = None) -> None:
-        self.template, self.given_database_id = template, database_id
+        self.template, self._database_id = template, database_id
 
     @cached_property
     def roles(self) -> Mapping[str, str]:
         """Our name of each role (`trigger`, `watcher`, `task`, `execution`, or its logical id)
-        → the role's logical id."""
-        (task,) = self.tasks
+        → its ARN."""
+        task = self.task
         arns = {"task": task["TaskRoleArn"], "execution": task["ExecutionRoleArn"]}
-        for function in self.template.of_type("AWS::Lambda::Function").values():
-            if name := HANDLERS.get(function.get("Handler", "")):
-                arns[name] = function["Role"]
-        named = {name: self._by_arn[arn] for name, arn in arns.items()}
-        others = set(self._by_arn.values()) - set(named.values())
-        return {**named, **{logical_id: logical_id for logical_id in sorted(others)}}
-
-    @cached_property
-    def _by_arn(self) -> Mapping[str, str]:
-        roles = self.template.of_type("AWS::IAM::Role")
-        return {self.template.attribute(logical_id, "Arn"): logical_id for logical_id in roles}
+        arns |= {name: function["Role"] for name, function in self.functions.items()}
+        for logical_id in self.template.of_type("AWS::IAM::Role"):
+            arn = self.template.attribute(logical_id, "Arn")
+            if arn not in arns.values():
+                arns[logical_id] = arn
+        return arns
 
     def role_of(self, arn: str) -> str:
         """Our name of the role with this ARN."""
-        (name,) = [name for name, held in self.roles.items() if held == self._by_arn[arn]]
+        (name,) = [name for name, held in self.roles.items() if held == arn]
         return name
 
     @cached_property
-    def database_id(self) -> str:
-        """The resource id of the database, the template's own or the one that was given."""
-        own = list(self.template.of_type("AWS::RDS::DBInstance"))
-        if self.given_database_id:
-            return self.given_database_id
-        return self.template.attribute(own[0], "DbiResourceId")
+    def functions(self) -> Mapping[str, dict[str, Any]]:
+        """The properties of our two functions."""
+        return {
+            HANDLERS[function["Handler"]]: function
+            for function in self.template.of_type("AWS::Lambda::Function").values()
+            if function.get("Handler") in HANDLERS
+        }
+
+    @cached_property
+    def task(self) -> dict[str, Any]:
+        """The properties of the one task definition."""
+        (task,) = self.template.of_type("AWS::ECS::TaskDefinition").values()
+        return task
 
     @cached_property
     def names(self) -> Names:
         """What turns a call's parameters into ARNs."""
-        (task,) = self.tasks
+        topics = self.template.of_type("AWS::SNS::Topic")
         return Names(
             region=self.template.region,
             account=self.template.account,
-            passed=(task["ExecutionRoleArn"], task["TaskRoleArn"]),
+            passed=(self.task["ExecutionRoleArn"], self.task["TaskRoleArn"]),
+            keys={
+                self.template.ref(logical_id): topic["KmsMasterKeyId"]
+                for logical_id, topic in topics.items()
+                if "KmsMasterKeyId" in topic
+            },
         )
 
     @cached_property
-    def tasks(self) -> tuple[dict[str, Any], ...]:
-        """The task definitions' properties."""
-        return tuple(self.template.of_type("AWS::ECS::TaskDefinition").values())
+    def database_id(self) -> str:
+        """The resource id of the database, the template's own or the one that was given."""
+        if self._database_id:
+            return self._database_id
+        (own,) = self.template.of_type("AWS::RDS::DBInstance")
+        return self.template.attribute(own, "DbiResourceId")
 
-    def policy(self, role: str) -> tuple[Statement, ...]:
-        """All statements of a role, by our name of it."""
-        return tuple(self._statements(self.roles[role]))
+    @cached_property
+    def policies(self) -> Mapping[str, tuple[Statement, ...]]:
+        """All statements of each role, and of each resource's own policy."""
+        own = {role: tuple(self._statements(arn)) for role, arn in self.roles.items()}
+        return own | guards(self.template)
 
-    def _statements(self, logical_id: str) -> Iterator[Statement]:
-        properties = self.template.resource(logical_id)
-        if managed := properties.get("ManagedPolicyArns"):
-            raise PolicyError(
-                f"{logical_id} has managed policies, which nobody here reads: {managed}"
-            )
-        for inline in properties.get("Policies", []):
+    def guard_of(self, resource: str) -> str | None:
+        """Whose policy is about this resource, by ARN; an object is guarded by its bucket."""
+        bucket = resource.partition("/")[0]
+        return next((arn for arn in (resource, bucket) if arn in self.policies), None)
+
+    def _statements(self, arn: str) -> Iterator[Statement]:
+        (logical_id,) = [
+            logical_id
+            for logical_id in self.template.of_type("AWS::IAM::Role")
+            if self.template.attribute(logical_id, "Arn") == arn
+        ]
+        role, name = self.template.resource(logical_id), self.template.physical(logical_id)
+        if managed := role.get("ManagedPolicyArns"):
+            raise PolicyError(f"{logical_id} has policies that nobody here reads: {managed}")
+        for inline in role.get("Policies", []):
             yield from parse(inline["PolicyDocument"])
-        name = self.template.physical(logical_id)
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for policy in self.template.of_type(kind).values():
                 if name in policy.get("Roles", []):
                     yield from parse(policy["PolicyDocument"])
 
     @cached_property
-    def rights(self) -> Mapping[str, tuple[Right, ...]]:
-        """Every action–resource pair that each role is allowed."""
-        return {role: tuple(self._rights(role)) for role in self.roles}
+    def rights(self) -> tuple[Right, ...]:
+        """Every action–resource pair that any policy allows."""
+        return tuple(right for holder in self.policies for right in self._rights(holder))
 
-    def _rights(self, role: str) -> Iterator[Right]:
-        for one in self.policy(role):
+    def _rights(self, holder: str) -> Iterator[Right]:
+        for one in self.policies[holder]:
             if one.allow and (one.not_actions or one.not_resources):
-                raise PolicyError(f"{role} may do all but something, which has no end: {one}")
+                raise PolicyError(f"{holder} may do all but something, which has no end: {one}")
             for action, resource in product(one.actions, one.resources):
                 if one.allow:
                     alone = replace(one, actions=(action,), resources=(resource,))
-                    yield Right(role=role, statement=alone)
+                    yield Right(holder=holder, statement=alone)
 
-    def without(self, right: Right) -> list[Statement]:
-        """The role's statements with this one right taken away."""
-        denials = [one for one in self.policy(right.role) if not one.allow]
-        kept = [one.statement for one in self.rights[right.role] if one is not right]
-        return denials + kept
+    def without(self, right: Right) -> tuple[Statement, ...]:
+        """The holder's statements with this one right taken away."""
+        kept = [
+            each.statement
+            for each in self.rights
+            if each.holder == right.holder and each is not right
+        ]
+        return (*(one for one in self.policies[right.holder] if not one.allow), *kept)
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment variables of `trigger`, `watcher` or `task`."""
         if name == "task":
-            listed = self.tasks[0]["ContainerDefinitions"][0]["Environment"]
+            listed = self.task["ContainerDefinitions"][0]["Environment"]
             return {one["Name"]: str(one["Value"]) for one in listed}
-        for function in self.template.of_type("AWS::Lambda::Function").values():
-            if HANDLERS.get(function.get("Handler", "")) == name:
-                return {
-                    key: str(value) for key, value in function["Environment"]["Variables"].items()
-                }
-        raise KeyError(name)
+        variables = self.functions[name]["Environment"]["Variables"]
+        return {key: str(value) for key, value in variables.items()}

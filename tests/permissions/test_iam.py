@@ -130,3 +130,43 @@ def test_every_condition_must_hold() -> None:
 def test_what_is_not_understood_is_an_error(broken: dict[str, Any]) -> None:
     with pytest.raises(PolicyError):
         list(parse({"Statement": broken}))
+
+
+def by(principal: str, *statements: dict[str, Any], action: str = "sqs:SendMessage") -> bool:
+    """What a queue's policy says to a principal."""
+    policy = list(parse({"Statement": list(statements)}, attached_to="queue"))
+    return allowed(policy, Request(action=action, resource="queue", principal=principal))
+
+
+@pytest.mark.parametrize(
+    ("principal", "events", "role"),
+    [
+        ("*", True, True),
+        ({"AWS": "*"}, True, True),
+        ({"Service": "events.amazonaws.com"}, True, False),
+        ({"Service": ["sns.amazonaws.com"]}, False, False),
+        ({"AWS": "arn:aws:iam::1:role/r"}, False, False),
+        ({"AWS": "arn:aws:iam::123456789012:role/r"}, False, True),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, False, True),  # the account as a whole
+        ({"AWS": "arn:aws:iam::210987654321:root"}, False, False),
+    ],
+)
+def test_a_resource_policy_is_about_principals(principal: object, events: bool, role: bool) -> None:
+    one = {"Effect": "Allow", "Action": "sqs:*", "Principal": principal, "Resource": "queue"}
+    trust = {"Effect": "Allow", "Action": "sqs:*", "Principal": principal}
+    for form in (one, trust):
+        assert by("events.amazonaws.com", form) is events
+        assert by("arn:aws:iam::123456789012:role/r", form) is role
+
+
+def test_a_resource_policy_without_a_principal_is_an_error() -> None:
+    with pytest.raises(PolicyError, match="Principal"):
+        by("events.amazonaws.com", statement(Action="*"))
+
+
+@pytest.mark.parametrize(("version", "denied"), [("1.1", True), ("1.2", False), ("1.3", False)])
+def test_a_condition_on_a_number(version: str, denied: bool) -> None:
+    old = statement("Deny", Action="*", Condition={"NumericLessThan": {"s3:TlsVersion": 1.2}})
+    every = statement(Action="*")
+    answer = decide(every, old, action="s3:GetObject", resource="r", s3_TlsVersion=version)
+    assert answer is not denied

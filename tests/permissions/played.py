@@ -1,0 +1,99 @@
+"""The two stacks that the proof is about, each with the calls of all its stories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra.settings import dev
+from infra.stage import Existing, ExistingDatabase, Stage, Subnet
+from local.cloud.template import Template
+from local.mariadb import Server
+from tests.permissions.calls import Call
+from tests.permissions.emulated import emulated
+from tests.permissions.proof import Need, needed
+from tests.permissions.stack import Stack
+from tests.permissions.stories import task_stories, trigger_stories, watcher_stories
+
+TEMPLATE = Path(__file__).parents[2] / "infra" / "template.json"
+HERE = "us-east-1:123456789012"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A stack, what was recorded of it, and every question that IAM is asked about it."""
+
+    stack: Stack
+    calls: Mapping[str, list[Call]]
+    needs: list[Need]
+
+
+def standalone(_: Path) -> Stack:
+    """The committed template: an empty account, a rule, a token of IAM."""
+    return Stack(Template.load(TEMPLATE))
+
+
+def existing(folder: Path) -> Stack:
+    """Beside what exists, with all that the other has not: a secret, a service, a key, the
+    Scheduler, and Spot."""
+    # Loading the CDK takes seconds, which a test of the committed template need not wait for.
+    from aws_cdk import App
+
+    from infra.snapshot import NO_BUNDLES, context
+    from infra.stack import RetrainingStack
+
+    given = {**context(), **NO_BUNDLES}
+    app = App(outdir=str(folder), context=given, analytics_reporting=False)
+    stack = RetrainingStack(app, everything_else(), "unknown")
+    made = app.synth().get_stack_by_name(stack.stack_name).template
+    return Stack(Template(document=made, stack=stack.stack_name))
+
+
+def everything_else() -> Stage:
+    """The stage whose settings differ from dev's wherever a right depends on one."""
+    zones = {"us-east-1a": "subnet-0a1b2c3d", "us-east-1b": "subnet-4e5f6071"}
+    place = Existing(
+        account="123456789012",
+        region="us-east-1",
+        vpc_id="vpc-0a1b2c3d",
+        subnets=tuple(
+            Subnet(subnet_id=subnet, zone=zone, route_table_id=None)
+            for zone, subnet in zones.items()
+        ),
+        adds_endpoints=False,
+        database=ExistingDatabase(
+            host="hairme.abcdefghijkl.us-east-1.rds.amazonaws.com",
+            port=3306,
+            security_group_id="sg-0a1b2c3d",
+            schema="hairme",
+            user="retraining",
+            resource_id=None,
+            secret_arn=f"arn:aws:secretsmanager:{HERE}:secret:hairme-AbCdEf",
+        ),
+        cluster_name="hairme",
+        service_name="api",
+    )
+    return replace(
+        dev(),
+        name="prod",
+        place=place,
+        scheduler="scheduler",
+        capacity="FARGATE_SPOT",
+        alert_key=True,
+        protected=True,
+    )
+
+
+STACKS = {made.__name__: made for made in (standalone, existing)}
+
+
+def play(name: str, mariadb: Server, folder: Path) -> Proven:
+    """All stories, played on one of the stacks; once in a process, whose emulator keeps them."""
+    stack = STACKS[name](folder / "synthesis")
+    (folder / "work").mkdir()
+    with emulated(stack, mariadb, folder / "work") as cloud:
+        for stories in (trigger_stories, watcher_stories, task_stories):
+            stories(cloud)
+    calls = dict(cloud.recorder.calls)
+    return Proven(stack=stack, calls=calls, needs=needed(stack, calls))
