@@ -108,10 +108,14 @@ class Home:
         return finished(self._popen(words, changes))
 
     def started(
-        self, first: Callable[[], None] | None = None, **changes: str
+        self,
+        first: Callable[[], None] | None = None,
+        *,
+        candidates: str = "hierarchical",
+        **changes: str,
     ) -> subprocess.Popen[str]:
         """A run that goes on by itself; `first` is what the new process does before."""
-        words = ["task", "run", "--candidates", "hierarchical", "--json"]
+        words = ["task", "run", "--candidates", candidates, "--json"]
         return self._popen(words, changes, first)
 
     def paused(self, point: Mapping[str, str], *options: str, **changes: str) -> Paused:
