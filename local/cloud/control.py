@@ -36,6 +36,7 @@ class Control:
             "put": self.put,
             "kill": self.kill,
             "signal": self.signal,
+            "stop_seconds": self.stop_seconds,
             "variables": self.variables,
             "state": self.state,
             "reset": self.reset,
@@ -72,6 +73,10 @@ class Control:
     def signal(self, number: int, task: str = "") -> None:
         """A signal to a task."""
         self.parts.tasks.signal(task, number)
+
+    def stop_seconds(self, seconds: float) -> None:
+        """Until the next reset: at most so long between SIGTERM and SIGKILL."""
+        self.parts.tasks.stop_seconds = seconds
 
     def variables(self, values: dict[str, str | None]) -> None:
         """What replaces the template's variables from now on; functions begin anew."""

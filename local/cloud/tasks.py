@@ -56,6 +56,7 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
         self._tokens: dict[str, tuple[Mapping[str, Any], list[Task]]] = {}
         self._lock = threading.RLock()
+        self.stop_seconds = place.stop_seconds
 
     def answer(
         self, operation: str, given: Mapping[str, Any], fault: Fault | None
@@ -116,7 +117,7 @@ class Tasks:
             task.stopping(code, reason)
             task.process.terminate()
         limit = float(task.container.get("stopTimeout", DEFAULT_STOP_SECONDS))
-        seconds = min(limit, self._place.stop_seconds)
+        seconds = min(limit, self.stop_seconds)
         threading.Thread(target=task.kill_after, args=(seconds,), daemon=True).start()
 
     def kill(self, which: str, *, out_of_memory: bool) -> None:
@@ -153,6 +154,7 @@ class Tasks:
 
     def reset(self) -> None:
         """Kill what runs and forget everything; the ends are not told."""
+        self.stop_seconds = self._place.stop_seconds
         with self._lock:
             gone, self._tasks, self._tokens = list(self._tasks.values()), {}, {}
         for task in gone:

@@ -54,7 +54,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("loop")
     sqlite = Database(url=f"sqlite:///{folder / 'votes.sqlite'}")
     with_votes(folder / "votes.sqlite")
-    options = ["--stop-seconds", "0.5", "--retry-seconds", "0.05"]
+    options = ["--stop-seconds", "30", "--retry-seconds", "0.05"]
     with Cloud.start(folder / "cloud", database=sqlite, variables=QUICK, options=options) as cloud:
         loop = _loop(cloud, folder / "votes.sqlite")
         fresh = loop.keep()

@@ -167,7 +167,7 @@ class Loop:
         for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
             got = s3.get_object(Bucket=bucket, Key=found["Key"])
             objects[found["Key"]] = got["Body"].read(), got["Metadata"]
-        items = self.cloud.client("dynamodb").scan(TableName=self._table)["Items"]
+        items = self.cloud.client("dynamodb").scan(TableName=self.table_name)["Items"]
         votes = self.votes.read_bytes()
         return Point(objects=objects, items=tuple(items), votes=votes, weeks=self.weeks)
 
@@ -178,7 +178,7 @@ class Loop:
         for key, (body, metadata) in point.objects.items():
             s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
         for item in point.items:
-            self.cloud.client("dynamodb").put_item(TableName=self._table, Item=item)
+            self.cloud.client("dynamodb").put_item(TableName=self.table_name, Item=item)
         self.votes.write_bytes(point.votes)
         self.weeks = point.weeks
         self.before = self.champion()
@@ -188,7 +188,7 @@ class Loop:
         return urlsplit(self.cloud.addresses["STORE_URL"]).netloc
 
     @property
-    def _table(self) -> str:
+    def table_name(self) -> str:
         return urlsplit(self.cloud.addresses["REGISTRY_URL"]).netloc
 
 
