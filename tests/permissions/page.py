@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from local.mariadb import running
 from tests.permissions.forbidden import OURS, forbidden
-from tests.permissions.played import STACKS, Proven, play
+from tests.permissions.played import STACKS, Proven, play, read
 from tests.permissions.proof import reasons
 from tests.permissions.stack import Right
 
@@ -148,7 +148,7 @@ def main() -> int:
         found = []
         for name in STACKS:
             (here := Path(folder) / name).mkdir()
-            found.append(play(name, mariadb, here))
+            found.append(read(play(name, mariadb, here)))
         PATH.write_text(page(found), encoding="utf-8")
     return 0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from infra.settings import dev
@@ -88,12 +89,24 @@ def everything_else() -> Stage:
 STACKS = {made.__name__: made for made in (standalone, existing)}
 
 
-def play(name: str, mariadb: Server, folder: Path) -> Proven:
-    """All stories, played on one of the stacks; once in a process, whose emulator keeps them."""
+def play(name: str, mariadb: Server, folder: Path) -> str:
+    """All stories, played on one of the stacks; once in a process, whose emulator keeps them.
+
+    The answer is JSON, so that other processes need not play them again.
+    """
     stack = STACKS[name](folder / "synthesis")
     (folder / "work").mkdir()
     with emulated(stack, mariadb, folder / "work") as cloud:
         for stories in (trigger_stories, watcher_stories, task_stories):
             stories(cloud)
-    calls = dict(cloud.recorder.calls)
+    calls = {role: [asdict(call) for call in made] for role, made in cloud.recorder.calls.items()}
+    made = {"document": stack.template.document, "stack": stack.template.stack, "calls": calls}
+    return json.dumps(made)
+
+
+def read(text: str) -> Proven:
+    """What `play` answered."""
+    made = json.loads(text)
+    stack = Stack(Template(document=made["document"], stack=made["stack"]))
+    calls = {role: [Call(**call) for call in listed] for role, listed in made["calls"].items()}
     return Proven(stack=stack, calls=calls, needs=needed(stack, calls))
