@@ -56,7 +56,7 @@ MUTANTS = (
     ),
     Mutant(
         name="refused-need-excuses-a-right",
-        guards="the proof: a right is needed only if something that is allowed is denied without it",
+        guards="the proof: a right is needed only if without it something else is denied",
         file="tests/permissions/proof.py",
         old="        if not permitted(need, own, guard):\n            continue\n",
         new="",
