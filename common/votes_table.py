@@ -26,6 +26,20 @@ class VoteCounts:
     unknown: int = 0
     """Cells in the new ones' window that hold a spelling which nobody knows, and so no vote."""
 
+    def shortage(self, *, min_total: int, min_new: int) -> str | None:
+        """Why these are too few votes for a run; None when they are enough."""
+        if self.total < min_total:
+            return f"too few votes: {self.total:,} of {min_total:,}"
+        if self.new < min_new:
+            return f"nothing new: {self.new:,} of {min_new:,} votes since the last verdict"
+        return None
+
+    def unread(self) -> str:
+        """The end of a reason: what looks like silence may be votes written in a new way."""
+        if not self.unknown:
+            return ""
+        return f"; {self.unknown:,} cells are in unknown spellings and count as no votes"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:

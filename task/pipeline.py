@@ -84,12 +84,10 @@ def enough(votes: VoteCounts, settings: Settings, *, counted: bool = False) -> s
         return "no votes yet"
     if settings.skip_data_check or counted:
         return None
-    if votes.total < settings.min_feedback_count:
-        return f"too few votes: {votes.total:,} of {settings.min_feedback_count:,}"
-    if votes.new < settings.min_new_feedback:
-        needed = settings.min_new_feedback
-        return f"nothing new: {votes.new:,} of {needed:,} votes since the last verdict"
-    return None
+    shortage = votes.shortage(
+        min_total=settings.min_feedback_count, min_new=settings.min_new_feedback
+    )
+    return shortage and shortage + votes.unread()
 
 
 def none_usable(counts: Mapping[str, Any]) -> str | None:

@@ -54,7 +54,7 @@ def decide(known: Known, policy: Policy, now: datetime) -> Decision:
     launch, reason = _first(known, policy, now)
     votes = known.votes
     needed = max(0, policy.min_total - votes.total, policy.min_new - votes.new)
-    return Decision(launch=launch, reason=f"{reason}{_unknown(votes)}", needed=needed)
+    return Decision(launch=launch, reason=f"{reason}{votes.unread()}", needed=needed)
 
 
 def _first(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
@@ -80,13 +80,12 @@ def _first(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
 
 def _enough(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
     votes = known.votes
-    if votes.total < policy.min_total:
-        return False, f"too few votes: {votes.total:,} of {policy.min_total:,}"
-    if votes.new >= policy.min_new:
+    shortage = votes.shortage(min_total=policy.min_total, min_new=policy.min_new)
+    if shortage is None:
         return True, _counted(known)
-    if _aged(known, policy, now) and votes.new >= 1:
+    if votes.total >= policy.min_total and votes.new >= 1 and _aged(known, policy, now):
         return True, f"the last verdict is over {policy.max_age_days:,} days old: {_counted(known)}"
-    return False, f"nothing new: {votes.new:,} of {policy.min_new:,} votes since the last verdict"
+    return False, shortage
 
 
 def _cooled(known: Known, policy: Policy) -> datetime | None:
@@ -105,9 +104,3 @@ def _aged(known: Known, policy: Policy, now: datetime) -> bool:
 def _counted(known: Known) -> str:
     since = f" since {utc_text(known.last_verdict)}" if known.last_verdict else ""
     return f"{known.votes.total:,} votes, {known.votes.new:,} of them new{since}"
-
-
-def _unknown(votes: VoteCounts) -> str:
-    if not votes.unknown:
-        return ""
-    return f"; {votes.unknown:,} cells are in unknown spellings and count as no votes"
