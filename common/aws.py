@@ -13,8 +13,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from common.errors import RetrainError
-
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_ecs import ECSClient
@@ -47,25 +45,13 @@ def client(service: str, region: str | None = None) -> Any:
     import boto3
     from botocore.config import Config
 
-    # At DEBUG botocore logs requests and answers whole, a secret's value among them.
-    logging.getLogger("botocore").setLevel(logging.INFO)
+    # At DEBUG botocore logs requests and answers whole, a secret's value among them; at INFO it
+    # announces on every start where its credentials come from.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     config = Config(
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
     )
     region = region or os.environ.get("AWS_REGION")
-    made = boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
-    made.meta.events.register_first("needs-retry", _let_our_own_through)
-    return made
-
-
-def _let_our_own_through(caught_exception: BaseException | None = None, **_: Any) -> None:
-    """Raise the error of ours that botocore takes for one of its connection.
-
-    A signal to stop is an exception in the main thread. Within a request botocore would catch it
-    and send the request again.
-    """
-    hidden = getattr(caught_exception, "kwargs", {}).get("error")
-    if isinstance(hidden, RetrainError):
-        raise hidden
+    return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]

@@ -22,5 +22,3 @@ def set_up_logs(run_id: str | None, secrets: Iterable[str] = ()) -> None:
     # The runtime's own handler would write every line a second time, and not redacted.
     logging.getLogger().handlers.clear()
     logs.configure("INFO", run_id=run_id, secrets=secrets, stream=sys.stdout)
-    # At INFO it announces on every start where its credentials come from.
-    logging.getLogger("botocore").setLevel(logging.WARNING)

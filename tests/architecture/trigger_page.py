@@ -50,7 +50,7 @@ one task and one record.
 ## Asking the trigger
 
     aws lambda invoke --function-name TRIGGER --cli-binary-format raw-in-base64-out \\
-        --payload '{"dry_run": true}' /dev/stdout
+        --cli-read-timeout 900 --payload '{"dry_run": true}' /dev/stdout
 
 (or "Test" in the console). The event is `{}` or any of these keys; any other key, and a value of
 another type, is refused. `{"time": "2026-11-22T02:00:00Z"}` alone is that slot of the schedule: it

@@ -21,6 +21,7 @@ from common.errors import (
 )
 from common.store import open_store
 from common.store.s3 import S3Store
+from task.interrupt import Stop
 from tests.contract.cloud import Cloud
 from tests.contract.proxy import (
     Proxy,
@@ -339,10 +340,10 @@ def test_a_creation_whose_first_answer_was_lost_knows_its_own_object(
 
 @pytest.fixture
 def stop() -> Iterator[Callable[[], None]]:
-    """Sends this process a signal that its handler turns into the error of ours."""
+    """Sends this process a signal that its handler turns into what a run is stopped by."""
 
     def raise_ours(_number: int, _frame: object) -> None:
-        raise InterruptedRunError("told to stop")
+        raise Stop(InterruptedRunError("told to stop"))
 
     before = signal.signal(signal.SIGUSR1, raise_ours)
     main = threading.main_thread().ident
@@ -369,7 +370,7 @@ def test_a_signal_to_stop_within_a_request_ends_it_and_is_not_taken_for_a_fault(
         "UploadPart": lambda: store.put("a", tmp_path / "source"),
     }
 
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(Stop):
         actions[operation]()
 
     assert proxy.seen.count(operation) == 1, "the request was not sent again"

@@ -103,7 +103,7 @@ MUTANTS = (
         name="secret-logged-by-botocore",
         guards="no secret in a log, at whatever level",
         file="common/aws.py",
-        old='logging.getLogger("botocore").setLevel(logging.INFO)',
+        old='logging.getLogger("botocore").setLevel(logging.WARNING)',
         new='logging.getLogger("botocore").setLevel(logging.DEBUG)',
         tests=("tests/unit/test_credentials.py::test_at_the_lowest_level_aws_logs_no_secret",),
     ),

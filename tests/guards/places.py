@@ -118,16 +118,6 @@ MUTANTS = (
         tests=("tests/contract/test_s3_store.py::test_a_download_that_was_cut_is_begun_anew",),
     ),
     Mutant(
-        name="signal-taken-for-an-outage",
-        guards="issue: SIGTERM within a request to AWS ends the run",
-        file="common/aws.py",
-        old="if isinstance(hidden, RetrainError):",
-        new="if isinstance(hidden, RetrainError) and hidden.exit_code == 5:",
-        tests=(
-            "tests/contract/test_s3_store.py::test_a_signal_to_stop_within_a_request_ends_it_and_is_not_taken_for_a_fault",
-        ),
-    ),
-    Mutant(
         name="notes-overwritten",
         guards="promise 8: which task a run had and that people were told stays on record",
         file="common/registry/rules.py",

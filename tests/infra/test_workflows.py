@@ -100,4 +100,6 @@ def test_a_difference_is_shown_to_no_fork() -> None:
     condition = read("diff.yml")["jobs"]["diff"]["if"]
 
     assert condition == "github.event.pull_request.head.repo.full_name == github.repository"
-    assert commands(read("diff.yml")["jobs"]["diff"]) == ['make diff STAGE="$STAGE"']
+    assert commands(read("diff.yml")["jobs"]["diff"]) == [
+        'make diff STAGE="$STAGE" ARGS="--method template"'
+    ]
