@@ -34,6 +34,8 @@ TEMPLATE = ROOT / "infra" / "template.json"
 OPERATOR = "operator"
 PATIENCE = 60.0
 """Seconds after which something is taken for hung."""
+LOOK_SECONDS = 0.03
+"""Pause between two looks at the state: each costs the one process that does all the work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,7 @@ class Cloud:
         deadline = time.monotonic() + PATIENCE
         while not true(state := self.state()):
             assert time.monotonic() < deadline, f"waited in vain:\n{brief(state)}"
-            time.sleep(0.01)
+            time.sleep(LOOK_SECONDS)
         return state
 
     def calls(self) -> list[dict[str, Any]]:
@@ -262,7 +264,7 @@ class Fault:
 
     def reached(self) -> None:
         """Wait until a call is held; if all is quiet before, it never came."""
-        state = self.cloud.until(lambda state: self._holds(state) or is_quiet(state))
+        state = self.cloud.until(lambda state: self._holds(state) or is_over(state))
         assert self._holds(state), f"the call that is held never came:\n{brief(state)}"
 
     def _holds(self, state: Mapping[str, Any]) -> bool:
@@ -277,6 +279,11 @@ def is_quiet(state: Mapping[str, Any]) -> bool:
     """Whether every event is handled and every task has ended."""
     ended = all(task["told"] for task in state["tasks"])
     return ended and all(event["done"] for event in state["events"])
+
+
+def is_over(state: Mapping[str, Any]) -> bool:
+    """Whether something has happened, and has come to its end."""
+    return bool(state["events"] or state["tasks"]) and is_quiet(state)
 
 
 def brief(state: Mapping[str, Any]) -> str:

@@ -71,9 +71,7 @@ def test_a_task_that_is_told_to_stop_closes_its_run_and_promotes_nothing(
 
 
 @pytest.mark.parametrize("stage", MOMENTS)
-def test_a_task_that_is_killed_is_closed_by_the_watcher_and_the_next_one_promotes(
-    ready: Loop, stage: str
-) -> None:
+def test_a_task_that_is_killed_is_closed_by_the_watcher(ready: Loop, stage: str) -> None:
     at(ready, MOMENTS[stage])
 
     ready.cloud.order("kill", out_of_memory=True)
@@ -84,7 +82,8 @@ def test_a_task_that_is_killed_is_closed_by_the_watcher_and_the_next_one_promote
     assert "OutOfMemoryError" in run.reason
     told(ready, run, "more memory")
     ready.unchanged()
-    ready.next_one_promotes()
+    if stage == "upload":  # where it has left the most behind
+        ready.next_one_promotes()
 
 
 def test_a_task_that_does_not_stop_in_time_is_killed_and_closed(ready: Loop) -> None:
@@ -160,7 +159,6 @@ def test_a_task_that_hangs_is_stopped_by_the_daily_look(ready: Loop) -> None:
     assert "deadline" in run.reason
     assert len(ready.cloud.alerts()) == 1
     ready.unchanged()
-    ready.next_one_promotes()
 
 
 def test_a_task_that_hangs_is_stopped_by_the_next_slot_which_does_its_work(ready: Loop) -> None:

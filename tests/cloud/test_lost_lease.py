@@ -9,7 +9,7 @@ import pytest
 
 from tests.cloud.loop import Loop
 
-SHORT = "2"
+SHORT = "3"
 """Seconds of the lease; renewed ten times within."""
 
 
