@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5  # in all, with AWS's own back-off
 CONNECT_SECONDS = 5
-READ_SECONDS = 60
+READ_SECONDS = {"s3": 60}
+SHORT_READ_SECONDS = 10  # for what answers at once: five attempts must fit into a function's time
 
 
 @overload
@@ -51,7 +52,7 @@ def client(service: str, region: str | None = None) -> Any:
     config = Config(
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=READ_SECONDS.get(service, SHORT_READ_SECONDS),
     )
     region = region or os.environ.get("AWS_REGION")
     return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]

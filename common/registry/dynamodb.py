@@ -31,6 +31,7 @@ PARTITION = "registry"
 PATIENCE_SECONDS = 30.0
 """How long a body is called again while others change what it read."""
 
+SERVER_FAULT = 500  # from here on it is not what was asked that is wrong
 # Why a transaction was cancelled, where another attempt may succeed.
 _PASSING = {
     "ConditionalCheckFailed",
@@ -58,7 +59,7 @@ class DynamoTable:
         """What `body` returns, once what it wrote is kept; if it raises, nothing is."""
         with as_error(RegistryError, _RULE, "REGISTRY_URL"):
             for _ in attempts(self._patience_seconds):
-                rows = _Rows(self._client, self._name)
+                rows = _Rows(self._client, self._name, self._patience_seconds)
                 if rows.get(META) is None:
                     rows.put(META, meta_text())
                 check_meta(rows.get(META))
@@ -73,7 +74,7 @@ class DynamoTable:
     def read(self, body: Callable[[Items], T]) -> T:
         """What `body` returns of the items, each as it stood after the last finished change."""
         with as_error(RegistryError, _RULE, "REGISTRY_URL"):
-            rows = _Rows(self._client, self._name)
+            rows = _Rows(self._client, self._name, self._patience_seconds)
             if (meta := rows.get(META)) is not None:
                 check_meta(meta)
             return body(Items(rows))
@@ -82,8 +83,9 @@ class DynamoTable:
 class _Rows:
     """The texts of one transaction: what it read, with its stamps, and what it is to write."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, patience_seconds: float) -> None:
         self._client, self._table = client, table
+        self._patience_seconds = patience_seconds
         self._stamp = secrets.token_hex(16)
         self._seen: dict[str, tuple[str | None, str | None]] = {}
         self.writes: dict[str, str | None] = {}
@@ -140,8 +142,20 @@ class _Rows:
         return (None, None) if item is None else (_text(item), item["stamp"]["S"])
 
     def _landed(self) -> bool:
-        """Whether the writing was made though its answer was lost, or is of a repetition."""
-        return any(self._fetch(key)[1] == self._stamp for key in self.writes)
+        """Whether the writing was made though its answer was lost, or is of a repetition.
+
+        Asked for a while: without this answer a change that was made would be told as failed.
+        """
+        for _ in attempts(self._patience_seconds):
+            try:
+                return any(self._fetch(key)[1] == self._stamp for key in self.writes)
+            except BotoCoreError as error:
+                unknown: Exception = error
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_FAULT:
+                    raise
+                unknown = error
+        raise unknown
 
     def _action(self, key: str) -> Any:
         """The part of the transaction for one key: a condition and, for most, what is put."""

@@ -70,10 +70,20 @@ def refuse_if_known(run: Run | None) -> None:
 
 
 def with_task(run: Run, task_arn: str) -> Run:
-    """The run with the task that was started for it, unless it has ended or has one already."""
-    if run.state not in LIVE_STATES or run.task_arn is not None:
+    """The run with the task that was started for it, unless it has ended.
+
+    The first one noted stays, but for the task that owns the run: where ECS started two, the
+    one that was noted may be the other.
+    """
+    if run.state not in LIVE_STATES:
+        return run
+    if run.task_arn is not None and not _owns(run, task_arn):
         return run
     return replace(run, task_arn=task_arn)
+
+
+def _owns(run: Run, task_arn: str) -> bool:
+    return run.owner == f"{run.run_id}/{task_arn.rpartition('/')[2]}"
 
 
 def with_notes(run: Run, known: Run | None) -> Run:
@@ -93,12 +103,23 @@ def is_task_of(run: Run, task_arn: str | None) -> bool:
         return True
     if run.state == "launched":
         return run.task_arn in (None, task_arn)
-    return run.owner == f"{run.run_id}/{task_arn.rpartition('/')[2]}"
+    return _owns(run, task_arn)
 
 
 def is_lease_of(run: Run, lease: Lease) -> bool:
-    """Whether the lease is the one that the run was last launched or claimed with."""
-    return (lease.run_id, lease.owner, lease.fencing) == (run.run_id, run.owner, run.fencing)
+    """Whether the run still has the lease."""
+    return lease.run_id == run.run_id and lease.owner != ""
+
+
+def ended_run(run: Run, known: Run | None, now: datetime) -> Run:
+    """The run's last record, with what is on record already and must stay.
+
+    A promotion whose answer was lost looks like a failure to the run that made it; what the
+    promotion itself wrote then stands.
+    """
+    if known is not None and known.serial is not None and run.serial is None:
+        return replace(known, ended_at=now)
+    return replace(with_notes(run, known), ended_at=now)
 
 
 def closed_run(

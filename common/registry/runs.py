@@ -98,8 +98,7 @@ class Runs:
 
         def body(items: Items) -> Run:
             current = rules.own_lease(items.get(Lease, LEASE), lease)
-            known = items.get(Run, run_key(run.run_id))
-            ended = replace(rules.with_notes(run, known), ended_at=now)
+            ended = rules.ended_run(run, items.get(Run, run_key(run.run_id)), now)
             items.put_run(ended)
             items.put(LEASE, rules.given_back(current, now))
             return ended
@@ -158,6 +157,9 @@ class Runs:
             closed = rules.closed_run(
                 run, task_arn=task_arn, exit_code=exit_code, reason=reason, now=now
             )
+            if closed is None and run.ended_at is None:
+                # It died between its promotion and its end: the record says how it ended.
+                items.put_run(replace(run, ended_at=now))
             items.put_run(closed)
             return closed
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from common.aws import client
 from common.errors import (
@@ -196,6 +197,36 @@ def test_a_promotion_whose_answer_never_comes_is_made_once_and_known_to_be(
     active = proxied.active()
     assert active is not None
     assert active.serial == entry.serial == 1
+
+
+class Cut:
+    """A client whose writing arrives, but from its answer on the network is gone for a while."""
+
+    def __init__(self, made: Any, outage: int) -> None:
+        self._made, self._left = made, 0
+        self._outage = outage
+
+    def transact_write_items(self, **request: Any) -> None:
+        self._made.transact_write_items(**request)
+        self._left = self._outage
+        raise EndpointConnectionError(endpoint_url="dynamodb")
+
+    def get_item(self, **request: Any) -> Any:
+        if self._left:
+            self._left -= 1
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+        return self._made.get_item(**request)
+
+
+def test_a_promotion_is_known_to_be_made_though_even_looking_fails_for_a_while(
+    other: Registry, table: str
+) -> None:
+    cut: Any = Cut(client("dynamodb"), outage=3)
+    registry = Registry(DynamoTable(cut, table, patience_seconds=20))
+
+    entry = promote(registry, "m-1", 0)
+
+    assert other.history() == [entry]
 
 
 def test_a_lifting_of_the_hold_whose_answer_never_comes_says_that_there_was_one(

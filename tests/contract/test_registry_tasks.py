@@ -206,7 +206,7 @@ def test_a_run_whose_lease_was_taken_over_does_not_free_the_takers(registry: Reg
     assert everything(registry) == before
 
 
-def test_a_task_that_died_between_its_promotion_and_its_end_keeps_its_record_but_no_lease(
+def test_a_task_that_died_between_its_promotion_and_its_end_keeps_its_record_with_an_end_but_no_lease(
     registry: Registry,
 ) -> None:
     run, lease = running(registry, "s-20261122T020000Z")
@@ -217,8 +217,35 @@ def test_a_task_that_died_between_its_promotion_and_its_end_keeps_its_record_but
     assert registry.lease() == lease, "another task's end is no reason"
     assert close(registry, ARN) is None
 
-    assert registry.run(run.run_id) == promoted
+    assert promoted is not None
+    assert registry.run(run.run_id) == replace(promoted, ended_at=after(5))
     assert registry.lease() is None
+
+
+def test_a_promotion_that_its_run_took_for_a_failure_stays_on_record(registry: Registry) -> None:
+    # Given a promotion whose answer was lost, so that the run believes that it failed
+    run, lease = running(registry, "m-1")
+    promote(registry, "m-1", 0, lease=lease, run=replace(run, state="promoted", exit=0))
+
+    registry.finish(replace(run, state="failed", exit=1, reason="outage"), lease, now=after(5))
+
+    ended = registry.run("m-1")
+    assert ended is not None
+    assert (ended.state, ended.serial, ended.ended_at) == ("promoted", 1, after(5))
+    assert registry.lease() is None
+
+
+def test_of_two_tasks_for_one_run_the_one_that_owns_it_is_on_record(registry: Registry) -> None:
+    launch(registry, "m-1")
+    registry.note_task("m-1", ANOTHER)
+    claim(registry, "m-1", "t1")
+
+    registry.note_task("m-1", ARN)
+    registry.note_task("m-1", ANOTHER)
+
+    run = registry.run("m-1")
+    assert run is not None
+    assert run.task_arn == ARN
 
 
 def test_the_old_owner_of_a_closed_run_changes_nothing_any_more(registry: Registry) -> None:

@@ -175,4 +175,34 @@ MUTANTS = (
         new="if run.alerted_at == now:",
         tests=("tests/contract/test_registry_tasks.py::test_people_are_told_of_a_run_once",),
     ),
+    Mutant(
+        name="promotion-taken-for-a-failure",
+        guards="promise 8: a promotion that was made is never on record as failed",
+        file="common/registry/rules.py",
+        old="    if known is not None and known.serial is not None and run.serial is None:",
+        new="    if known is None:",
+        tests=(
+            "tests/contract/test_registry_tasks.py::test_a_promotion_that_its_run_took_for_a_failure_stays_on_record",
+        ),
+    ),
+    Mutant(
+        name="other-task-on-record",
+        guards="promise 1: of two tasks for a run the one that owns it is on record, to be stopped",
+        file="common/registry/rules.py",
+        old="    if run.task_arn is not None and not _owns(run, task_arn):",
+        new="    if run.task_arn is not None:",
+        tests=(
+            "tests/contract/test_registry_tasks.py::test_of_two_tasks_for_one_run_the_one_that_owns_it_is_on_record",
+        ),
+    ),
+    Mutant(
+        name="looks-once-for-its-own-write",
+        guards="promise 8: a promotion is known to be made though looking fails for a while",
+        file="common/registry/dynamodb.py",
+        old="        for _ in attempts(self._patience_seconds):\n            try:",
+        new="        for _ in [0]:\n            try:",
+        tests=(
+            "tests/contract/test_dynamodb_faults.py::test_a_promotion_is_known_to_be_made_though_even_looking_fails_for_a_while",
+        ),
+    ),
 )
