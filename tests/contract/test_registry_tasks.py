@@ -206,7 +206,7 @@ def test_a_run_whose_lease_was_taken_over_does_not_free_the_takers(registry: Reg
     assert everything(registry) == before
 
 
-def test_a_task_that_died_between_its_promotion_and_its_end_keeps_its_record_with_an_end_but_no_lease(
+def test_a_task_that_died_between_its_promotion_and_its_end_has_its_end_on_record_but_no_lease(
     registry: Registry,
 ) -> None:
     run, lease = running(registry, "s-20261122T020000Z")
