@@ -1,7 +1,6 @@
 """A stack of the smallest kind, for tests of the emulation itself.
 
-Its task is `python -m task` only by name: what runs is a module `task` in the task's PYTHONPATH
-replaced by a few lines, so nothing here depends on the loop.
+Its task and its function are a few lines of Python each, so nothing here depends on the loop.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ def handle(event, context):
     }
 '''
 TASK = """
-import os, signal, sys, time
-print(sorted(os.environ.items()), sys.argv, flush=True)
+import json, os, signal, sys, time
+print(json.dumps([sys.argv, dict(os.environ)]), flush=True)
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open("ready", "w").close()

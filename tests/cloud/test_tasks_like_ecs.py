@@ -125,7 +125,7 @@ def test_an_inactive_revision_is_refused_while_its_successor_runs(small_cloud: C
 
 
 def test_a_task_is_a_process_with_the_definitions_words_and_the_requests_overrides(
-    small_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    small_cloud: Cloud,
 ) -> None:
     variable = {"name": "RETRAIN_SEED", "value": "3"}
     override = {"name": "task", "command": ["now", "5"], "environment": [variable]}
@@ -133,14 +133,22 @@ def test_a_task_is_a_process_with_the_definitions_words_and_the_requests_overrid
     task = started(small_cloud, overrides={"containerOverrides": [override]})
 
     assert exit_code(ended(small_cloud, task)) == 5
-    printed = small_cloud.task_log(task["taskArn"])
-    assert "['-c', 'now', '5']" in printed
-    assert "('RETRAIN_SEED', '3')" in printed
-    assert "('DATABASE_URL', 'mysql://u@rds/d')" in printed
-    # Its role, and nothing of whoever started the emulation
-    assert "('AWS_ACCESS_KEY_ID', 'TaskRole')" in printed
-    assert "VIRTUAL_ENV" not in printed
-    assert "('WORK_DIR', '/tmp/work')" not in printed, "each container has a /tmp of its own"
+    words, environment = printed(small_cloud, task)
+    assert words == ["-c", "now", "5"]
+    # Its variables, its role and what Fargate adds, and nothing of whoever started the emulation
+    expected = {"DATABASE_URL": "mysql://u@rds/d", "RETRAIN_SEED": "3"}
+    assert {name: environment.get(name) for name in expected} == expected
+    assert environment["AWS_ACCESS_KEY_ID"] == "TaskRole"
+    assert environment["WORK_DIR"] != "/tmp/work", "each container has a /tmp of its own"
+    own = {name for name in environment if not name.startswith(("COVERAGE_", "AWS_", "LC_"))}
+    added = {"ECS_CONTAINER_METADATA_URI_V4", "HOME", "PATH", "PYTHONPATH", "TMPDIR"}
+    assert own == {*expected, "WORK_DIR"} | added
+
+
+def printed(cloud: Cloud, task: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """The words and the variables with which the task's process was started."""
+    words, environment = json.loads(cloud.task_log(task["taskArn"]))
+    return words, environment
 
 
 def test_only_the_database_is_another_one(small_cloud: Cloud) -> None:
@@ -150,7 +158,7 @@ def test_only_the_database_is_another_one(small_cloud: Cloud) -> None:
     ended(small_cloud, task)
     answer = small_cloud.invoke("small", {})
 
-    assert "('DATABASE_URL', 'sqlite:///v')" in small_cloud.task_log(task["taskArn"])
+    assert printed(small_cloud, task)[1]["DATABASE_URL"] == "sqlite:///v"
     environment = answer["environment"]
     assert environment["DATABASE_URL"] == "sqlite:///v"
     assert environment["GREETING"] == "hello"

@@ -5,7 +5,7 @@ to a copy of the project and expects red. To add one: the shortest `old` that oc
 file, the change a tired person could make, and the fewest tests that must catch it.
 """
 
-from tests.guards import image, login, loop, places, rights, stack, task, trigger
+from tests.guards import cloud, image, login, loop, places, rights, stack, task, trigger
 from tests.guards.mutant import Mutant
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -19,4 +19,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *image.MUTANTS,
     *stack.MUTANTS,
     *rights.MUTANTS,
+    *cloud.MUTANTS,
 )
