@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 from tests.architecture.code import ROOT
-from tests.mutants import RED, judge, table
 from tests.guards import MUTANTS, Mutant
+from tests.mutants import RED, judge, table
 
 GUARD = "def allowed(votes: int) -> bool:\n    return votes >= 50\n"
 TEST = """\
