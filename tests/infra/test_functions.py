@@ -86,8 +86,10 @@ def test_the_handlers_exist(every: Synthesised) -> None:
         assert callable(getattr(importlib.import_module(module), name))
 
 
-def test_the_trigger_outlives_the_slowest_statement(every: Synthesised) -> None:
-    assert every.trigger["Timeout"] >= every.stage.loop.statement_timeout_seconds + 60
+def test_the_trigger_outlives_three_of_the_slowest_statements(every: Synthesised) -> None:
+    seconds = int(every.environment("trigger")["RETRAIN_STATEMENT_TIMEOUT_SECONDS"])
+
+    assert every.trigger["Timeout"] >= 3 * seconds + 60
     assert every.trigger["Timeout"] <= 900
 
 
