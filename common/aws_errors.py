@@ -26,11 +26,17 @@ _REMEDIES = {
         "NoRegionError PermanentRedirect 301"
     ),
     "allow this process's role the operation, on what {setting} names and on its key": (
-        "AccessDenied AccessDeniedException AllAccessDisabled DecryptionFailure 403"
+        "AccessDenied AccessDeniedException AllAccessDisabled AuthorizationError "
+        "DecryptionFailure KMSAccessDeniedException 403"
     ),
     "make what {setting} names, or correct {setting} or AWS_REGION": (
-        "NoSuchBucket ResourceNotFoundException InvalidBucketName 404 "
+        "NoSuchBucket ResourceNotFoundException InvalidBucketName NotFound 404 "
         "ClusterNotFoundException ServiceNotActiveException ServiceNotFoundException"
+    ),
+    "correct {setting}, or deploy the stack again: what it names is gone or unfit": (
+        "BlockedException ClientException InvalidParameter InvalidParameterException "
+        "PlatformTaskDefinitionIncompatibilityException PlatformUnknownException "
+        "UnsupportedFeatureException"
     ),
     "make the table anew with the string keys pk and sk, or correct {setting}": (
         "ValidationException"

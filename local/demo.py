@@ -198,8 +198,8 @@ def _fetch(cloud: Cloud, prefix: str, folder: Path) -> None:
 
 
 def first_slot(now: datetime) -> datetime:
-    """The next Sunday, two o'clock."""
-    day = now.date() + timedelta(days=(6 - now.weekday()) % 7 or 7)
+    """A Sunday of a year ago, two o'clock: a slot that has not come is refused."""
+    day = now.date() + timedelta(days=(6 - now.weekday()) % 7) - 52 * WEEK
     return datetime(day.year, day.month, day.day, SLOT_HOUR, tzinfo=UTC)
 
 

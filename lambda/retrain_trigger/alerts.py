@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from common.aws_errors import as_error
 from common.errors import AlertError
 from common.registry.records import Run
 from retrain_trigger.stopped import Cause, TaskEnd
@@ -31,7 +30,7 @@ FIRST_BY_CAUSE: dict[Cause, str] = {
 }
 FIRST_BY_EXIT = {
     1: "Read the last lines of the task's log; the reason usually names the remedy.",
-    2: "Correct the setting that the reason names, and deploy.",
+    2: "Correct the setting that the reason, or the last lines of the task's log, name. Deploy.",
     3: "Open report.html of the run in the store: it shows the votes that validation refused.",
     4: "The champion of before serves again. Open report.html of the run before the next one.",
     5: "Nothing was changed. Send {} for another run, unless one is at work.",
@@ -39,6 +38,13 @@ FIRST_BY_EXIT = {
     143: "Nothing was promoted. Send {} to the trigger for another run.",
 }
 FIRST = "Read the last lines of the task's log."
+FIRST_OF_NO_TASK = "Read the trigger's log: no task began. Then send {} to it for another run."
+FIRST_AFTER_ITS_END = "Nothing: the run was on record already. Read the task's log if it recurs."
+FIRST_AFTER_PROMOTION = (
+    "The pointer moved to {version}, but the service was perhaps not told, and may serve the model "
+    "of before. Tell it: aws ecs update-service --cluster CLUSTER --service SERVICE "
+    "--force-new-deployment; or go back: python -m task rollback."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +57,23 @@ class Alert:
 
 
 def of_run(stage: str, run: Run, end: TaskEnd | None) -> Alert:
-    """About a run that ended with an exit status other than 0.
+    """About a run that ended with an exit status other than 0, or whose task did.
 
     end: how its task ended, if ECS has said so.
     """
-    shown = f"exit {run.exit}" + (f", {_words(end.cause)}" if end and _tells(end.cause) else "")
+    code = run.exit or (end.exit_code if end else None) or "unknown"
+    shown = f"exit {code}" + (f", {_words(end.cause)}" if end and _tells(end.cause) else "")
     lines = [
-        f"The retraining run {run.run_id} on {stage} ended {run.state}.",
+        f"The retraining run {run.run_id} on {stage} ended {run.state}"
+        + ("." if run.exit else ", and its task failed."),
         "",
         f"state:   {run.state}",
-        f"exit:    {run.exit}",
+        f"exit:    {code}",
         f"reason:  {_cut(run.reason)}",
         f"task:    {run.task_arn or (end.task_arn if end else 'none was started')}",
         *([f"ECS:     {_cut(end.words)}"] if end and end.words not in run.reason else []),
         "",
-        f"What to do first: {_first(run.exit, end)}",
+        f"What to do first: {_first(run, end)}",
         f"Then: python -m task history, and runs/{run.run_id}/ in the store.",
     ]
     subject = f"HairMe retraining {stage}: {run.run_id} {run.state} ({shown})"
@@ -92,20 +100,21 @@ def of_unknown_task(stage: str, end: TaskEnd) -> Alert:
 
 def publish(sns: SNSClient, topic: str, alert: Alert) -> None:
     """Send the message; raises AlertError."""
-    try:
+    with as_error(AlertError, f"people must be told ({alert.subject})", "WATCH_ALERT_TOPIC"):
         sns.publish(TopicArn=topic, Subject=alert.subject, Message=alert.body)
-    except (ClientError, BotoCoreError) as exc:
-        raise AlertError(
-            f"people must be told ({alert.subject}), but SNS answered {exc}: check the topic in "
-            "WATCH_ALERT_TOPIC, and that the watcher's role may publish to it"
-        ) from exc
 
 
-def _first(code: int | None, end: TaskEnd | None) -> str:
+def _first(run: Run, end: TaskEnd | None) -> str:
     """What to do first: by the cause if ECS gives one that tells, else by the exit status."""
+    if not run.exit:
+        if run.serial is None or run.deployment:
+            return FIRST_AFTER_ITS_END
+        return FIRST_AFTER_PROMOTION.format(version=run.version)
     if end is not None and end.cause in FIRST_BY_CAUSE:
         return FIRST_BY_CAUSE[end.cause]
-    return FIRST_BY_EXIT.get(code or 0, FIRST)
+    if not run.task_arn and run.started_at is None:
+        return FIRST_OF_NO_TASK
+    return FIRST_BY_EXIT.get(run.exit, FIRST)
 
 
 def _tells(cause: Cause) -> bool:

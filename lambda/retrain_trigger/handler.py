@@ -9,6 +9,7 @@ and an outage that was turned into an answer would be none of these.
 import logging
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,7 @@ def handle(event: object, context: Context) -> dict[str, Any]:
         count=lambda since: _count(settings, since),
         now=_now,
         emit=lambda values: metrics.emit(own.stage, values, _now(), sys.stdout),
+        sleep=time.sleep,
         owner=f"trigger/{context.aws_request_id}",
     )
     found = answer(trigger, request).as_json()

@@ -1,21 +1,22 @@
 """Starts the task of a run: the request is a plain value, and sending it is another matter.
 
 RunTask answers 200 also when it starts nothing, with the reason in `failures`: capacity runs out
-in one zone at a time, so the next attempt begins with another subnet. Each attempt of each run
-has a token of its own, made from the run's id: whoever asks again, after a crash or a lost
-answer, is given the task that is there already. Throttling and server errors are tried again by
-the client itself.
+in one zone at a time, so the next attempt, after a pause, begins with another subnet. Each attempt
+of each run has a token of its own, made from the run's id: whoever asks again, after a crash or a
+lost answer, is given the task that is there already. Throttling and server errors are tried again
+by the client itself; what is left of them may pass, or may have started the task (`is_open`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from common.aws_errors import as_error, code, status
 from common.errors import LaunchError
 from retrain_trigger.settings import TriggerSettings, listed
 
@@ -24,18 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 3
-REMEDIES = {
-    "AccessDeniedException": (
-        "let the trigger's role run this very revision on this cluster and pass both its roles"
-    ),
-    "ClusterNotFoundException": "correct TRIGGER_CLUSTER, or deploy the stack again",
-    "InvalidParameterException": (
-        "correct the TRIGGER_ variable it names; a revision that is gone needs the stack deployed"
-    ),
-    "ThrottlingException": "send the event again in some minutes",
-    "ServerException": "send the event again when AWS says that ECS is well",
-}
+NO_TASK = ""
+"""In place of a task's ARN: closes a run only while no task has claimed it."""
+PAUSE_SECONDS = (3, 9)
+"""Before the second and the third attempt: capacity comes back in seconds, or in hours."""
+ATTEMPTS = 1 + len(PAUSE_SECONDS)
+_BUSY = frozenset({"ServerException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
+_FAILED_STATUS = 500
 
 
 def token(run_id: str, attempt: int) -> str:
@@ -81,55 +77,54 @@ def task_request(
 
 
 def start(
-    ecs: ECSClient, settings: TriggerSettings, run_id: str, environment: Mapping[str, str]
+    ecs: ECSClient,
+    settings: TriggerSettings,
+    run_id: str,
+    environment: Mapping[str, str],
+    sleep: Callable[[float], None],
 ) -> str:
     """The ARN of the run's task, which was started or runs already.
 
-    Raises LaunchError when ECS refuses, or finds no place for it in any attempt.
+    Raises LaunchError when ECS refuses, or finds no place for it in any attempt. `sleep` waits
+    so many seconds.
     """
     refusals = []
-    for attempt in range(1, ATTEMPTS + 1):
-        answer = _run_task(ecs, task_request(settings, run_id, environment, attempt))
+    for attempt, pause in enumerate((0, *PAUSE_SECONDS), start=1):
+        if pause:
+            sleep(pause)
+        answer = _run_task(ecs, run_id, task_request(settings, run_id, environment, attempt))
         if answer["tasks"]:
             return str(answer["tasks"][0]["taskArn"])
         refusals.append(_refusal(answer.get("failures", [])))
         log.warning("no task was started", extra={"attempt": attempt, "refusal": refusals[-1]})
     raise LaunchError(
         f"ECS must start the task of {run_id}, but refused {ATTEMPTS} times: "
-        f"{'; '.join(dict.fromkeys(refusals))}: send {{}} later, or name subnets of more zones"
+        f"{'; '.join(dict.fromkeys(refusals))}: wait for capacity, or name subnets of more zones"
     )
 
 
-def _run_task(ecs: ECSClient, request: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        return ecs.run_task(**request)
-    except ClientError as exc:
-        # The same token with other parameters: the stack was deployed since the first call.
-        running: Any = exc.response.get("resourceIds")
-        if running:
+def is_open(error: LaunchError) -> bool:
+    """Whether ECS may have done what it was asked, or may do it when it is asked again soon."""
+    cause = error.__cause__
+    if isinstance(cause, ClientError):
+        return code(cause) in _BUSY or (status(cause) or 0) >= _FAILED_STATUS
+    return isinstance(cause, BotoCoreError)
+
+
+def _run_task(ecs: ECSClient, run_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    rule = f"ECS must start the task of {run_id}"
+    with as_error(LaunchError, rule, "TRIGGER_TASK_DEFINITION"):
+        try:
+            return ecs.run_task(**request)
+        except ClientError as exc:
+            # The same token with other parameters: the stack was deployed since the first call.
+            running: Any = exc.response.get("resourceIds")
+            if not running:
+                raise
             return {"tasks": [{"taskArn": running[0]}]}
-        raise LaunchError(refused("RunTask", exc)) from exc
-    except BotoCoreError as exc:
-        raise LaunchError(unreachable("RunTask", exc)) from exc
 
 
 def _refusal(failures: list[Mapping[str, str]]) -> str:
     """Why nothing was started, in ECS's own words."""
     words = (failure.get("reason", "no reason given") for failure in failures)
     return ", ".join(words) or "no task and no reason"
-
-
-def refused(operation: str, exc: ClientError) -> str:
-    """The text of an error that AWS answered."""
-    code = str(exc.response["Error"].get("Code", "no code"))
-    message = exc.response["Error"].get("Message", "no message")
-    remedy = REMEDIES.get(code, "see what it says, and send the event again")
-    return f"{operation} must succeed, got {code}: {message}; {remedy}"
-
-
-def unreachable(operation: str, exc: BotoCoreError) -> str:
-    """The text of an error without an answer from AWS."""
-    return (
-        f"{operation} must be answered, got {exc}: check the function's route to AWS "
-        "(endpoint, security group), and send the event again"
-    )

@@ -30,6 +30,7 @@ SETTINGS: Mapping[str, str] = {
 FLAGS = ("force", "dry_run")
 KEYS = (*FLAGS, *SETTINGS)
 EXAMPLE = {"force": True, "dry_run": True, "min_feedback": 10, "real_weight": 3.0}
+_SLOT = "%Y%m%dT%H%M%SZ"
 _SAYS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -44,6 +45,13 @@ class Request:
     """Only say what would happen; nothing is written."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of `common.settings` that this run overrides."""
+
+    @property
+    def slot(self) -> datetime | None:
+        """The schedule's time that the run is for; None for a run by request."""
+        if not self.run_id.startswith("s-"):
+            return None
+        return datetime.strptime(self.run_id, f"s-{_SLOT}").replace(tzinfo=UTC)
 
     def environment(self) -> dict[str, str]:
         """The overridden settings as the task reads them from its environment."""
@@ -61,7 +69,7 @@ def parse(event: object, request_id: str) -> Request:
     if not isinstance(event, dict):
         raise UsageError(f"an event must be a JSON object, got {shown(event)}: {_allowed()}")
     if event.keys() == {"time"} or _is_scheduled(event):
-        return Request(run_id=f"s-{_slot(event['time'])}")
+        return Request(run_id=check_run_id(f"s-{_slot(event['time'])}"))
     values = {key: _value(key, value) for key, value in event.items()}
     return Request(
         run_id=check_run_id(f"a-{request_id}"),
@@ -80,14 +88,15 @@ def _slot(time: object) -> str:
     """The slot's time in a run's id, as in 20261122T020000Z."""
     try:
         slot = datetime.fromisoformat(time) if isinstance(time, str) else None
-    except ValueError:
-        slot = None
-    if slot is None or slot.tzinfo is None:
+        found = None if slot is None or slot.tzinfo is None else slot.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or none that any calendar has in UTC
+        found = None
+    if found is None:
         raise UsageError(
             "an event's time must be an ISO time with a zone, as in 2026-11-22T02:00:00Z, got "
             f"{shown(time)}: a schedule fills it in; for a run now, send {{}}"
         )
-    return f"{slot.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{found:{_SLOT}}"
 
 
 def _value(key: object, value: object) -> object:

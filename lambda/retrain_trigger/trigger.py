@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from common.database import VoteCounts
-from common.errors import AlreadyClaimedError, LaunchError, LeaseHeldError
+from common.errors import AlreadyClaimedError, LaunchError, LeaseHeldError, UsageError
 from common.registry import Registry
 from common.registry.records import LIVE_STATES, Run, last_verdict, utc_text
 from common.settings import Settings
 from retrain_trigger import heal, metrics
 from retrain_trigger.decide import Decision, Known, Policy, decide
-from retrain_trigger.launch import start
+from retrain_trigger.launch import NO_TASK, is_open, start
 from retrain_trigger.request import Request
 from retrain_trigger.settings import TriggerSettings
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Word = Literal["launched", "adopted", "skipped", "would_launch", "would_skip"]
-NO_TASK = ""
-"""In place of a task's ARN: closes a run only while no task has claimed it."""
 LAUNCH_FAILED_EXIT = 1
+EARLY_MINUTES = 15
+"""So much earlier than its slot an event may come: clocks differ, and a slot is used up once."""
+ANOTHER = "send {} for another run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class Trigger:
     """Votes in all and since a time; raises DatabaseError, never answers 0 for an outage."""
     now: Callable[[], datetime]
     emit: Callable[[Mapping[str, float]], None]
+    sleep: Callable[[float], None]
+    """Waits so many seconds."""
     owner: str
     """Who launches: `trigger/<request id>`."""
 
@@ -77,15 +80,15 @@ def answer(trigger: Trigger, request: Request) -> Answer:
     Raises RetrainError for every outage and for a launch that failed: an answer that sounds
     like "nothing to do" is given only when there is nothing to do.
     """
+    now = trigger.now()
+    _refuse_if_early(request, now)
     runs = trigger.registry.runs()
     known = next((run for run in runs if run.run_id == request.run_id), None)
     if known is not None:
         return _again(trigger, request, known)
-    now = trigger.now()
     hung = heal.overdue(runs, trigger.settings.deadline_minutes, now)
     if not request.dry_run:
-        for run in hung:
-            heal.stop(trigger.ecs, trigger.registry, trigger.own.cluster, run, now)
+        runs = heal.end_all(trigger.ecs, trigger.registry, runs, hung, now)
     known_now = _known(trigger, runs, hung)
     decision = decide(known_now, _policy(trigger, request), now)
     record = Run(run_id=request.run_id, created_at=now, counts=_counts(known_now, decision))
@@ -99,19 +102,34 @@ def answer(trigger: Trigger, request: Request) -> Answer:
         return _again(trigger, request, trigger.registry.run(request.run_id) or record)
 
 
+def _refuse_if_early(request: Request, now: datetime) -> None:
+    """Raise UsageError for a slot that has not come: its own event would find it used up."""
+    slot = request.slot
+    if slot is not None and slot - now > timedelta(minutes=EARLY_MINUTES):
+        raise UsageError(
+            f"a slot's time must not lie over {EARLY_MINUTES} minutes ahead of {utc_text(now)}, "
+            f"got {utc_text(slot)}: the schedule sends it in time; for a run now, send {{}}"
+        )
+
+
 def _known(trigger: Trigger, runs: list[Run], hung: list[Run]) -> Known:
-    """What the decision rests on; a run that hangs holds nothing up."""
+    """What the decision rests on; a run that hangs holds nothing up, nor one that never began."""
     judged = last_verdict(runs)
     lease = trigger.registry.lease()
     if lease is not None and lease.run_id in {run.run_id for run in hung}:
         lease = None
-    launched = (run.created_at for run in runs if run.state != "skipped")
+    launched = (run.created_at for run in runs if run.state != "skipped" and not _unbegun(run))
     return Known(
         votes=trigger.count(judged),
         last_verdict=judged,
         last_launch=max(launched, default=None),
         lease=lease,
     )
+
+
+def _unbegun(run: Run) -> bool:
+    """Whether the run failed before any task carried it out."""
+    return run.state == "failed" and run.started_at is None
 
 
 def _policy(trigger: Trigger, request: Request) -> Policy:
@@ -153,7 +171,7 @@ def _take(trigger: Trigger, record: Run) -> Run:
 def _start(trigger: Trigger, request: Request, run: Run, word: Word, reason: str) -> Answer:
     """Ask ECS for the task of a launched run, and note which one it is."""
     try:
-        task_arn = start(trigger.ecs, trigger.own, run.run_id, request.environment())
+        task_arn = start(trigger.ecs, trigger.own, run.run_id, request.environment(), trigger.sleep)
     except LaunchError as error:
         return _not_started(trigger, request, run, error)
     noted = trigger.registry.note_task(run.run_id, task_arn)
@@ -162,31 +180,40 @@ def _start(trigger: Trigger, request: Request, run: Run, word: Word, reason: str
 
 
 def _not_started(trigger: Trigger, request: Request, run: Run, error: LaunchError) -> Answer:
-    """Close the run, free the lease and raise; unless a task is at work in spite of the error.
+    """Raise, and leave a record that lets the same event go on or says that it is over.
 
-    An answer of ECS can get lost. Then the task claims the run as usual; once the record is
-    closed, it cannot any more.
+    An answer of ECS can get lost. Then the task claims the run as usual, and this is no error;
+    until it does, the run stays launched with its lease, so that a retry asks with the same
+    token. After a refusal the run is closed, and its task could not claim it any more.
     """
-    closed = trigger.registry.close(
-        run.run_id,
-        task_arn=NO_TASK,
-        exit_code=LAUNCH_FAILED_EXIT,
-        reason=str(error),
-        now=trigger.now(),
-    )
-    if closed is None:
+    if is_open(error):
+        then = f"a retry of this event asks for the same task; once its lease has ended, {ANOTHER}"
+        found = trigger.registry.run(run.run_id) or run
+        begun = found.state != "launched" or bool(found.task_arn)
+    else:
+        then = ANOTHER
+        closed = trigger.registry.close(
+            run.run_id,
+            task_arn=NO_TASK,
+            exit_code=LAUNCH_FAILED_EXIT,
+            reason=str(error),
+            now=trigger.now(),
+        )
+        begun = closed is None
+    if begun:
         log.warning("the task runs in spite of an error: %s", error)
         found = trigger.registry.run(run.run_id) or run
         return _answer("adopted", "its task had begun already", request, found)
     trigger.emit({metrics.LAUNCH_FAILED: 1, **_votes(run)})
-    raise error
+    raise LaunchError(f"{error}; {then}") from error
 
 
 def _again(trigger: Trigger, request: Request, run: Run) -> Answer:
     """Answer an event whose run is on record: the event came before."""
     if run.state == "launched" and not run.task_arn:
         try:
-            run = _take(trigger, run)
+            # Its task has its whole time from now on.
+            run = _take(trigger, replace(run, created_at=trigger.now()))
         except AlreadyClaimedError:
             run = trigger.registry.run(run.run_id) or run
         else:
@@ -194,10 +221,10 @@ def _again(trigger: Trigger, request: Request, run: Run) -> Answer:
             return _start(trigger, request, run, "adopted", reason)
     if run.state in LIVE_STATES:
         return _answer("adopted", f"the event came before: its run is {run.state}", request, run)
-    if run.state == "failed" and run.started_at is None and not run.task_arn:
+    if _unbegun(run) and not run.task_arn:
         raise LaunchError(
             f"an event is answered once, and this one's run {run.run_id} failed: {run.reason}; "
-            "send {} for another run"
+            f"{ANOTHER}"
         )
     reason = run.reason
     if run.state != "skipped":

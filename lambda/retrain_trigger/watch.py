@@ -1,6 +1,8 @@
 """The watcher's whole story: close what a dead task left open, and tell people once.
 
-A message is sent before it is noted as sent: twice is a nuisance, never is a failure.
+A message is sent before it is noted as sent: twice is a nuisance, never is a failure. A task that
+failed is told of also when its run is on record as a success: whoever died after the pointer
+moved has perhaps told nobody of the new version.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from common.errors import UsageError
+from common.errors import LaunchError, UsageError
 from common.registry import Registry
 from common.registry.records import LIVE_STATES, HistoryEntry, Run, State
 from retrain_trigger import alerts, heal, metrics
@@ -30,6 +32,8 @@ SUCCESSES: frozenset[State] = frozenset(
 """Ends of a loop that works; a skip is one, since it was alive and saw too few votes."""
 NEITHER: frozenset[State] = frozenset({"skipped", "inconclusive", "failed", "data_stopped"})
 """Ends that are neither a refusal nor the end of a row of refusals."""
+BY_HAND = "m-"
+"""Begins the id of a run that a person started."""
 _DAY = timedelta(days=1)
 UNHEARD_DAYS = 2
 """The daily look tells of runs that ended within so long and that nobody was told of."""
@@ -88,22 +92,45 @@ def is_its_task(run: Run, end: TaskEnd) -> bool:
 
 
 def daily(watcher: Watcher) -> dict[str, Any]:
-    """Stop what hangs, tell what nobody was told, and emit how the loop is doing."""
+    """Stop what hangs, close what never began, tell what nobody was told, emit the figures.
+
+    Raises LaunchError for a hung task that cannot be stopped, after everything else is done.
+    """
     now, runs = watcher.now(), watcher.registry.runs()
+    abandoned = heal.abandoned(runs, watcher.registry.lease(), now)
+    for run in abandoned:
+        heal.close_abandoned(watcher.registry, run, now)
     hung = heal.overdue(runs, watcher.deadline_minutes, now)
-    for run in hung:
-        heal.stop(watcher.ecs, watcher.registry, watcher.own.cluster, run, now)
-    missed = unheard(runs, now)
+    refused = [error for run in hung if (error := _stopped(watcher, run, now)) is not None]
+    if hung or abandoned:
+        runs = watcher.registry.runs()
+    stopped = {run.run_id for run in hung}
+    missed = [run for run in unheard(runs, now) if run.run_id not in stopped]
+    # Nobody hears of a promotion's task that ended long ago; one that is stopped now is told once.
+    missed += [run for run in runs if run.run_id in stopped and run.state == "promoted"]
     for run in missed:
         _tell(watcher, run, None)
     found = health(runs, watcher.registry.history(), now)
     watcher.emit(found)
+    if refused:
+        raise refused[0]
     return {
         "outcome": "checked",
         "stopped": [run.run_id for run in hung],
+        "closed": [run.run_id for run in abandoned],
         "alerted": [run.run_id for run in missed],
         **found,
     }
+
+
+def _stopped(watcher: Watcher, run: Run, now: datetime) -> LaunchError | None:
+    """Stop a hung task; the error if it cannot be stopped."""
+    try:
+        heal.stop(watcher.ecs, watcher.registry, run, now)
+    except LaunchError as error:
+        log.error("left open: %s", error)
+        return error
+    return None
 
 
 def health(runs: Iterable[Run], history: Iterable[HistoryEntry], now: datetime) -> dict[str, float]:
@@ -113,8 +140,9 @@ def health(runs: Iterable[Run], history: Iterable[HistoryEntry], now: datetime) 
     too many: a loop that never worked must not look well.
     """
     newest_first = list(runs)
-    ends = (run.ended_at for run in newest_first if run.state in SUCCESSES)
-    success = max((end for end in ends if end is not None), default=None)
+    # A promotion whose task died before it set the end has none, and is a success all the same.
+    ends = (run.ended_at or run.created_at for run in newest_first if run.state in SUCCESSES)
+    success = max(ends, default=None)
     undone = (entry for entry in history if entry.action != "promote" and now - entry.at <= _DAY)
     days = {} if success is None else {metrics.DAYS_SINCE_SUCCESS: round((now - success) / _DAY, 2)}
     return {
@@ -136,12 +164,15 @@ def refusals_in_a_row(newest_first: Iterable[Run]) -> int:
 
 
 def unheard(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """Runs whose task failed lately without an alert: its event, or the watcher, was lost."""
+    """Runs of tasks that failed lately without an alert: its event, or the watcher, was lost.
+
+    Or the task itself never came to be; what people start by hand, they see fail themselves.
+    """
     return [
         run
         for run in runs
         if run.exit
-        and run.task_arn
+        and (run.task_arn or not run.run_id.startswith(BY_HAND))
         and run.alerted_at is None
         and run.ended_at is not None
         and now - run.ended_at <= UNHEARD_DAYS * _DAY
@@ -169,8 +200,9 @@ def _without_run(watcher: Watcher, end: TaskEnd) -> dict[str, Any]:
 
 
 def _tell(watcher: Watcher, run: Run, end: TaskEnd | None) -> bool:
-    """Send the run's alert if it failed and nobody was told yet; whether it was sent."""
-    if not run.exit or run.alerted_at is not None:
+    """Send the run's alert if it or its task failed and nobody was told; whether it was sent."""
+    failed = run.exit or end is None or end.failed
+    if not failed or run.alerted_at is not None:
         return False
     alert = alerts.of_run(watcher.own.stage, run, end)
     alerts.publish(watcher.sns, watcher.own.alert_topic, alert)

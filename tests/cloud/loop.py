@@ -30,7 +30,7 @@ WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
 CHANGED = WORLD.with_changed_tastes(share=0.7, strength=6.0, seed=1)
 FIRST_VOTES, LATER_VOTES, ALL_ROWS = 1_200, 400, 10_000
 MONTH, NOW = timedelta(days=30), timedelta(milliseconds=10)
-SUNDAY = datetime(2026, 11, 22, 2, tzinfo=UTC)
+SUNDAY = datetime(2024, 11, 24, 2, tzinfo=UTC)  # a slot that has not come is refused
 WEEK = timedelta(days=7)
 
 

@@ -139,6 +139,7 @@ def test_a_promotion_that_is_killed_after_its_transaction_has_happened(ready: Lo
     assert (run.state, ready.exit_codes()) == ("promoted", [137])
     assert active is not None
     assert [entry.version for entry in history][-1] == active.version == run.version
+    told(ready, run, "the service was perhaps not told")
     ready.sound()
     # And nothing is new
     assert ready.run().state == "skipped"
@@ -182,5 +183,5 @@ def aged(loop: Loop, by: timedelta) -> None:
     key = {"pk": {"S": "registry"}, "sk": {"S": f"RUN#{loop.run_id}"}}
     item = dynamodb.get_item(TableName=table, Key=key)["Item"]
     record = json.loads(item["item"]["S"])
-    record["created_at"] = utc_text(datetime.now(UTC) - by)
+    record["created_at"] = record["started_at"] = utc_text(datetime.now(UTC) - by)
     dynamodb.put_item(TableName=table, Item=item | {"item": {"S": json.dumps(record)}})

@@ -62,31 +62,31 @@ MUTANTS = (
         guards="promise 8: a launch that failed closes its run and frees the lease",
         file="lambda/retrain_trigger/trigger.py",
         old=(
-            "    closed = trigger.registry.close(\n"
-            "        run.run_id,\n"
-            "        task_arn=NO_TASK,\n"
-            "        exit_code=LAUNCH_FAILED_EXIT,\n"
-            "        reason=str(error),\n"
-            "        now=trigger.now(),\n"
-            "    )"
+            "        closed = trigger.registry.close(\n"
+            "            run.run_id,\n"
+            "            task_arn=NO_TASK,\n"
+            "            exit_code=LAUNCH_FAILED_EXIT,\n"
+            "            reason=str(error),\n"
+            "            now=trigger.now(),\n"
+            "        )"
         ),
-        new="    closed = run",
+        new="        closed = run",
         tests=("tests/unit/test_trigger_story.py",),
     ),
     Mutant(
         name="failed-launch-is-a-success-when-repeated",
         guards="promise 8: a retry of a failed launch is no success",
         file="lambda/retrain_trigger/trigger.py",
-        old='run.state == "failed" and run.started_at is None',
-        new='run.state == "failed" and run.started_at is not None',
+        old="    if _unbegun(run) and not run.task_arn:",
+        new="    if _unbegun(run) and run.task_arn:",
         tests=("tests/unit/test_trigger_again.py",),
     ),
     Mutant(
         name="error-closes-a-run-at-work",
         guards="promise 1: an answer that got lost does not end a task",
         file="lambda/retrain_trigger/trigger.py",
-        old="        task_arn=NO_TASK,",
-        new="        task_arn=None,",
+        old="            task_arn=NO_TASK,",
+        new="            task_arn=None,",
         tests=("tests/unit/test_trigger_again.py",),
     ),
     Mutant(
@@ -109,8 +109,8 @@ MUTANTS = (
         name="run-id-from-the-clock",
         guards="promise 1: the same event is the same run",
         file="lambda/retrain_trigger/request.py",
-        old="slot.astimezone(UTC):%Y",
-        new="datetime.now(UTC):%Y",
+        old='f"{found:{_SLOT}}"',
+        new='f"{datetime.now(UTC):{_SLOT}}"',
         tests=("tests/unit/test_trigger_request.py",),
     ),
     Mutant(
@@ -161,8 +161,8 @@ MUTANTS = (
         name="hung-task-left-running",
         guards="a hung task past its deadline is stopped",
         file="lambda/retrain_trigger/heal.py",
-        old="now - run.created_at > allowed",
-        new="now - run.created_at > 2 * allowed",
+        old="now - _begun(run) > allowed",
+        new="now - _begun(run) > 2 * allowed",
         tests=(
             "tests/unit/test_trigger_again.py",
             "tests/unit/test_trigger_watch.py",
@@ -188,8 +188,8 @@ MUTANTS = (
         name="two-messages-for-one-run",
         guards="one message a failed run",
         file="lambda/retrain_trigger/watch.py",
-        old="if not run.exit or run.alerted_at is not None:",
-        new="if not run.exit:",
+        old="if not failed or run.alerted_at is not None:",
+        new="if not failed:",
         tests=("tests/unit/test_trigger_watch.py",),
     ),
     Mutant(
@@ -202,6 +202,62 @@ MUTANTS = (
             "    alert = alerts.of_run("
         ),
         tests=("tests/unit/test_trigger_watch.py",),
+    ),
+    Mutant(
+        name="death-after-the-promotion-untold",
+        guards="promise 8: people hear that the service was perhaps not told",
+        file="lambda/retrain_trigger/watch.py",
+        old="failed = run.exit or end is None or end.failed",
+        new="failed = run.exit",
+        tests=("tests/unit/test_trigger_watch.py",),
+    ),
+    Mutant(
+        name="late-launch-stopped-as-hung",
+        guards="a slot that is launched again has its whole deadline",
+        file="lambda/retrain_trigger/trigger.py",
+        old="_take(trigger, replace(run, created_at=trigger.now()))",
+        new="_take(trigger, run)",
+        tests=("tests/unit/test_trigger_again.py",),
+    ),
+    Mutant(
+        name="queue-counts-as-work",
+        guards="a task has its whole deadline from its claim on",
+        file="lambda/retrain_trigger/heal.py",
+        old="    return run.started_at or run.created_at",
+        new="    return run.created_at",
+        tests=("tests/unit/test_trigger_again.py",),
+    ),
+    Mutant(
+        name="abandoned-run-left-open",
+        guards="a run that never began is closed and told of",
+        file="lambda/retrain_trigger/heal.py",
+        old="if run.state in LIVE_STATES and not run.task_arn and not holds(lease, run, now)",
+        new="if run.state in LIVE_STATES and run.task_arn and not holds(lease, run, now)",
+        tests=("tests/unit/test_trigger_again.py",),
+    ),
+    Mutant(
+        name="launch-closed-while-a-retry-may-come",
+        guards="a run whose lease is held is nobody's to close",
+        file="lambda/retrain_trigger/heal.py",
+        old=" and not run.task_arn and not holds(lease, run, now)",
+        new=" and not run.task_arn",
+        tests=("tests/unit/test_trigger_again.py",),
+    ),
+    Mutant(
+        name="passing-failure-uses-the-slot-up",
+        guards="promise 8: an outage of ECS is over when the event is repeated",
+        file="lambda/retrain_trigger/trigger.py",
+        old="    if is_open(error):",
+        new="    if False:",
+        tests=("tests/unit/test_trigger_again.py",),
+    ),
+    Mutant(
+        name="attempts-without-a-pause",
+        guards="promise 8: capacity is given time to come back",
+        file="lambda/retrain_trigger/launch.py",
+        old="            sleep(pause)",
+        new="            pass",
+        tests=("tests/unit/test_trigger_story.py",),
     ),
     Mutant(
         name="missing-exit-code-is-0",

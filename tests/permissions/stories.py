@@ -21,7 +21,7 @@ from common.store import Store, open_store
 from tests.permissions.emulated import Emulated
 from tests.unit.place import CHANGED, WORLD
 
-SLOT = "2026-11-22T02:00:00Z"
+SLOT = "2025-11-23T02:00:00Z"
 LONG_AGO = timedelta(days=2)
 PART_BYTES = 8 * 1024 * 1024
 """What is larger goes to S3 in parts."""
@@ -35,15 +35,16 @@ def trigger_stories(cloud: Emulated) -> None:
     slot = {"source": "aws.events", "time": SLOT}
     assert cloud.invoke("trigger", slot)["decision"] == "launched"
     assert cloud.invoke("trigger", slot)["decision"] == "adopted"
-    end(cloud, "s-20261122T020000Z")
+    end(cloud, "s-20251123T020000Z")
 
-    unnoted(cloud, "s-20261129T020000Z")
-    lost = {"time": "2026-11-29T02:00:00Z"}
+    unnoted(cloud, "s-20251130T020000Z")
+    lost = {"time": "2025-11-30T02:00:00Z"}
     assert cloud.invoke("trigger", lost)["decision"] == "adopted"
-    end(cloud, "s-20261129T020000Z")
+    end(cloud, "s-20251130T020000Z")
 
     with cloud.recorder.unanswered("ecs.RunTask"), pytest.raises(LaunchError):
         cloud.invoke("trigger", {})
+    end(cloud, cloud.registry.runs(limit=1)[0].run_id)
 
     hang(cloud, "s-20261115T020000Z")
     found = cloud.invoke("trigger", {"force": True})

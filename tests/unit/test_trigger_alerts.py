@@ -52,7 +52,7 @@ Then: python -m task history, and runs/{RUN}/ in the store.""",
     ("code", "event", "first"),
     [
         (1, {"exitCode": 1}, "last lines of the task's log"),
-        (2, {"exitCode": 2}, "Correct the setting"),
+        (2, {"exitCode": 2}, "that the reason, or the last lines of the task's log, name"),
         (3, {"exitCode": 3}, "the votes that validation refused"),
         (4, {"exitCode": 4}, "The champion of before serves again"),
         (5, {"exitCode": 5}, "Nothing was changed"),

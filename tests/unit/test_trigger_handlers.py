@@ -17,6 +17,7 @@ from retrain_trigger import events, handler
 from tests.history import SqliteHistory, analysis
 from tests.unit.trigger_samples import (
     ENVIRON,
+    NOW,
     REQUEST_ID,
     RUN,
     SLOT,
@@ -48,6 +49,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     fakes: dict[str, Any] = {"ecs": Ecs(), "sns": Sns()}
     for function in (handler, events):
         monkeypatch.setattr(function, "client", fakes.__getitem__)
+        monkeypatch.setattr(function, "_now", lambda: NOW)
     history = SqliteHistory(tmp_path / "votes.sqlite")
     history.store(*(analysis(n, "like", "bad", "LIKE") for n in range(1, 21)))
     addresses = {

@@ -25,7 +25,7 @@ from tests.unit.trigger_samples import (
 def started(*script: Any) -> tuple[str, Ecs]:
     ecs = Ecs(script=list(script))
     fake: Any = ecs
-    return start(fake, OWN, RUN, {}), ecs
+    return start(fake, OWN, RUN, {}, lambda _: None), ecs
 
 
 def failing(*script: Any) -> tuple[str, Ecs]:
@@ -33,7 +33,7 @@ def failing(*script: Any) -> tuple[str, Ecs]:
     ecs = Ecs(script=list(script))
     fake: Any = ecs
     with pytest.raises(LaunchError) as failed:
-        start(fake, OWN, RUN, {})
+        start(fake, OWN, RUN, {}, lambda _: None)
     return str(failed.value), ecs
 
 
@@ -141,29 +141,30 @@ def test_different_refusals_are_all_told() -> None:
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        ("AccessDeniedException", "pass both its roles"),
-        ("ClusterNotFoundException", "correct TRIGGER_CLUSTER"),
-        ("InvalidParameterException", "needs the stack deployed"),
-        ("ThrottlingException", "in some minutes"),
-        ("ServerException", "when AWS says"),
-        ("BlockedException", "see what it says"),
+        ("AccessDeniedException", "allow this process's role the operation"),
+        ("ClusterNotFoundException", "make what TRIGGER_TASK_DEFINITION names"),
+        ("InvalidParameterException", "deploy the stack again"),
+        ("ThrottlingException", "too busy: wait"),
+        ("ServerException", "AWS is up"),
+        ("BlockedException", "deploy the stack again"),
     ],
 )
-def test_an_error_of_ecs_ends_the_attempts_with_its_words_and_a_remedy(
+def test_an_error_of_ecs_ends_the_attempts_with_its_code_and_a_remedy(
     code: str, remedy: str
 ) -> None:
     says, ecs = failing(aws_error(code, "so it said"))
 
     assert len(ecs.asked) == 1  # the client has tried again already where that helps
-    assert f"got {code}: so it said" in says
+    assert f"got {code} to Operation: " in says
+    assert "so it said" not in says  # AWS's sentences name accounts and sessions
     assert remedy in says
 
 
 def test_an_answer_that_never_came_is_an_error_too() -> None:
     says, _ = failing(ReadTimeoutError(endpoint_url="https://ecs.us-east-1.amazonaws.com"))
 
-    assert "RunTask must be answered" in says
-    assert "route to AWS" in says
+    assert f"ECS must start the task of {RUN}, got ReadTimeoutError: " in says
+    assert "this network reaches AWS" in says
 
 
 def test_the_same_token_with_other_parameters_adopts_the_task_that_has_it() -> None:

@@ -1,6 +1,7 @@
 """An event becomes the run that it asks for, or is refused with what may be asked."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -39,6 +40,13 @@ def test_the_runs_id_comes_from_the_slot_or_else_from_the_request(
 ) -> None:
     assert parse(event, REQUEST_ID) == Request(run_id=run_id)
     assert check_run_id(run_id)
+
+
+def test_a_slot_is_the_schedules_time_and_a_request_has_none() -> None:
+    slot = parse({"time": "2026-11-22T11:00:00.9+09:00"}, REQUEST_ID).slot
+
+    assert slot == datetime(2026, 11, 22, 2, tzinfo=UTC)
+    assert parse({}, REQUEST_ID).slot is None
 
 
 def test_the_same_event_is_the_same_run_whoever_delivers_it() -> None:
@@ -145,10 +153,26 @@ def test_a_value_outside_the_settings_own_bounds_is_refused(
     assert says in str(refused.value)
 
 
-@pytest.mark.parametrize("time", ["2026-11-22T02:00:00", "tomorrow", "", None, 1795312800, {}])
+NO_TIME: list[object] = [
+    "2026-11-22T02:00:00",
+    "tomorrow",
+    "",
+    None,
+    1795312800,
+    {},
+    "0001-01-01T00:00+09:00",
+]
+
+
+@pytest.mark.parametrize("time", NO_TIME)
 def test_a_slot_without_a_time_that_all_understand_alike_is_refused(time: object) -> None:
     with pytest.raises(UsageError, match="an event's time must be an ISO time with a zone"):
         parse({"time": time}, REQUEST_ID)
+
+
+def test_a_slot_of_another_millennium_is_no_run_id() -> None:
+    with pytest.raises(UsageError, match="a run id must be"):
+        parse({"time": "0001-01-02T00:00:00Z"}, REQUEST_ID)
 
 
 def test_a_request_id_that_cannot_stand_in_a_run_id_is_refused() -> None:

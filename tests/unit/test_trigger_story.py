@@ -1,13 +1,13 @@
 """From an event to a task, or to a skip on record: with a real registry and a scripted ECS."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from common.database import VoteCounts
-from common.errors import DatabaseError, LaunchError, RegistryError
+from common.errors import DatabaseError, LaunchError, RegistryError, UsageError
 from common.registry.records import Run
 from retrain_trigger.request import parse
 from retrain_trigger.trigger import Answer, answer
@@ -28,6 +28,8 @@ from tests.unit.trigger_samples import (
     on_record,
     verdict,
 )
+
+SLOT_TIME = datetime(2026, 11, 22, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -189,9 +191,10 @@ def test_without_capacity_anywhere_the_run_is_closed_the_lease_free_and_it_raise
 ) -> None:
     world.ecs.script = [CAPACITY] * 3
 
-    with pytest.raises(LaunchError, match="Capacity is unavailable"):
+    with pytest.raises(LaunchError, match=r"Capacity is unavailable.*; send \{\} for another run$"):
         ask(world)
 
+    assert world.slept == [3, 9]
     run = on_record(world)
     assert (run.state, run.exit) == ("failed", 1)
     assert "Capacity is unavailable" in run.reason
@@ -200,8 +203,10 @@ def test_without_capacity_anywhere_the_run_is_closed_the_lease_free_and_it_raise
     assert numbers(world.emitted) == {"launch_failed": 1, "new_votes": 12, "total_votes": 63}
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
-def test_an_error_of_ecs_closes_the_run_frees_the_lease_and_raises(world: World, code: str) -> None:
+@pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidParameterException"])
+def test_a_refusal_of_ecs_closes_the_run_frees_the_lease_and_raises(
+    world: World, code: str
+) -> None:
     world.ecs.script = [aws_error(code)]
 
     with pytest.raises(LaunchError, match=code):
@@ -209,6 +214,26 @@ def test_an_error_of_ecs_closes_the_run_frees_the_lease_and_raises(world: World,
 
     assert (on_record(world).state, world.registry.lease()) == ("failed", None)
     assert numbers(world.emitted)["launch_failed"] == 1
+
+
+def test_a_launch_that_failed_is_not_cooled_down_after(world: World) -> None:
+    world.ecs.script = [CAPACITY] * 3
+    with pytest.raises(LaunchError):
+        ask(world)
+
+    own = replace(OWN, cooldown_minutes=60)
+
+    assert answer(world.trigger(own=own), parse({}, "second")).decision == "launched"
+
+
+def test_a_slot_that_has_not_come_is_refused_and_not_used_up(world: World) -> None:
+    world.now = SLOT_TIME - timedelta(minutes=15, seconds=1)
+    with pytest.raises(UsageError, match=r"got 2026-11-22T02:00:00Z.*for a run now, send \{\}"):
+        ask(world)
+    assert world.registry.runs() == []
+    world.later(seconds=1)
+
+    assert ask(world).decision == "launched"
 
 
 def test_a_cooldown_counts_launches_and_not_skips(world: World) -> None:

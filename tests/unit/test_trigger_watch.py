@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.errors import AlertError, UsageError
+from common.errors import AlertError, LaunchError, UsageError
 from common.registry.records import HistoryEntry, Run, State
 from retrain_trigger.stopped import TaskEnd, task_end
 from retrain_trigger.watch import daily, ended, health, refusals_in_a_row
@@ -52,13 +52,32 @@ def running(world: World) -> None:
     world.claim()
 
 
-def finished(world: World, state: State, code: int, reason: str = "it said so") -> None:
+def finished(
+    world: World, state: State, code: int, reason: str = "it said so", **more: Any
+) -> None:
     """The task closed its own record."""
     running(world)
     run, lease = world.registry.run(RUN), world.registry.lease()
     assert run is not None
     assert lease is not None
-    world.registry.finish(replace(run, state=state, exit=code, reason=reason), lease, now=world.now)
+    ended = replace(run, state=state, exit=code, reason=reason, **more)
+    world.registry.finish(ended, lease, now=world.now)
+
+
+def promoted(world: World) -> None:
+    """The pointer has moved, and the task does nothing more."""
+    running(world)
+    run, lease = world.registry.run(RUN), world.registry.lease()
+    assert run is not None
+    world.registry.promote(
+        version=RUN,
+        sha="1f",
+        expected_serial=0,
+        action="promote",
+        now=world.now,
+        lease=lease,
+        run=replace(run, state="promoted", exit=0),
+    )
 
 
 def watch(world: World, **event: Any) -> dict[str, Any]:
@@ -152,7 +171,7 @@ def test_the_same_event_twice_is_one_message(world: World) -> None:
 def test_a_message_that_was_not_sent_is_sent_when_the_event_comes_again(world: World) -> None:
     running(world)
     world.sns.refuses = aws_error("AuthorizationError")
-    with pytest.raises(AlertError, match="check the topic in WATCH_ALERT_TOPIC"):
+    with pytest.raises(AlertError, match=r"AuthorizationError .*WATCH_ALERT_TOPIC names"):
         watch(world, **CRASHED)
     assert world.registry.lease() is None  # the record is closed all the same
 
@@ -187,23 +206,63 @@ def test_a_task_that_lost_against_another_does_not_close_what_the_other_launched
 def test_a_task_that_died_between_its_promotion_and_its_end_gives_its_lease_back(
     world: World,
 ) -> None:
-    running(world)
-    run, lease = world.registry.run(RUN), world.registry.lease()
-    assert run is not None
-    world.registry.promote(
-        version=RUN,
-        sha="1f",
-        expected_serial=0,
-        action="promote",
-        now=world.now,
-        lease=lease,
-        run=replace(run, state="promoted", exit=0),
-    )
+    promoted(world)
 
-    found = watch(world, exitCode=137)
+    found = [watch(world, exitCode=137) for _ in range(2)]
 
     assert world.registry.lease() is None
-    assert (found["state"], found["alerted"]) == ("promoted", False)
+    assert [(each["state"], each["alerted"]) for each in found] == [
+        ("promoted", True),
+        ("promoted", False),
+    ]
+    (message,) = world.sns.sent
+    assert message["Subject"].endswith(f"{RUN} promoted (exit 137, killed)")
+    assert "ended promoted, and its task failed." in message["Message"]
+    assert f"The pointer moved to {RUN}, but the service was perhaps not told" in message["Message"]
+    assert "--force-new-deployment" in message["Message"]
+    assert "python -m task rollback" in message["Message"]
+
+
+def test_a_task_that_hangs_after_its_promotion_is_stopped_and_told_of_once(world: World) -> None:
+    promoted(world)
+    world.later(minutes=136)
+
+    looks = [daily(world.watcher()) for _ in range(2)]
+
+    assert [look["stopped"] for look in looks] == [[RUN], []]
+    assert looks[0]["days_since_success"] == 0.0
+    run = world.registry.run(RUN)
+    assert run is not None
+    assert (run.state, run.exit, run.ended_at) == ("promoted", 0, world.now)
+    assert world.registry.lease() is None
+    assert watch(world, **STOPPED_BY_CALL)["alerted"] is False
+    (message,) = world.sns.sent
+    assert "the service was perhaps not told" in message["Message"]
+
+
+@pytest.mark.parametrize(("state", "more"), [("rejected", {}), ("promoted", {"deployment": "d"})])
+def test_a_task_that_failed_after_its_run_was_over_is_told_of_without_alarm(
+    world: World, state: State, more: dict[str, str]
+) -> None:
+    finished(world, state, 0, **more)
+
+    assert watch(world, exitCode=137)["alerted"] is True
+    assert "Nothing: the run was on record already" in world.sns.sent[0]["Message"]
+
+
+def test_a_promotion_without_an_end_is_a_success_since_its_beginning() -> None:
+    assert health([ran(1, "promoted", days=3, ended_at=None)], [], NOW)["days_since_success"] == 3.0
+
+
+def test_a_task_that_cannot_be_stopped_is_an_error_after_the_look_is_done(world: World) -> None:
+    running(world)
+    world.later(minutes=136)
+    world.ecs.refuses_to_stop = aws_error("ServerException")
+
+    with pytest.raises(LaunchError, match="must be stopped, got ServerException"):
+        daily(world.watcher())
+
+    assert "rollbacks" in numbers(world.emitted)
 
 
 @pytest.mark.parametrize(("code", "alerts"), [(0, 0), (1, 1)])
@@ -310,7 +369,8 @@ def test_the_daily_look_emits_the_figures(world: World) -> None:
 
     figures = {"days_since_success": 2.0, "refusals_in_a_row": 1, "rollbacks": 0}
     assert numbers(world.emitted) == figures
-    assert found == {"outcome": "checked", "stopped": [], "alerted": [], **figures}
+    nothing: dict[str, list[str]] = {"stopped": [], "closed": [], "alerted": []}
+    assert found == {"outcome": "checked", **nothing, **figures}
     assert (world.sns.sent, world.ecs.stopped) == ([], [])
 
 

@@ -126,6 +126,7 @@ class World:
     ecs: Ecs = field(default_factory=Ecs)
     sns: Sns = field(default_factory=Sns)
     emitted: list[dict[str, float]] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
     counted_since: list[datetime | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,6 +148,7 @@ class World:
             count=self.count,
             now=lambda: self.now,
             emit=lambda values: self.emitted.append(dict(values)),
+            sleep=self.slept.append,
             owner=f"trigger/{REQUEST_ID}",
         )
 
