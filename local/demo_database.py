@@ -60,7 +60,7 @@ def _in_mariadb(server: Server) -> Votes:
     server.create(NAME)
     server.execute("DROP TABLE analysis_history", database=NAME)
     with server.admin(NAME) as connection:
-        create_mysql(connection)
+        create_mysql(connection, whole_seconds=False)  # the same story as in SQLite
     address = Database(url=server.url(NAME), ca=str(server.ca), password=READER_PASSWORD)
     return Votes(kind="MariaDB", address=address, table=lambda: server.admin(NAME))
 

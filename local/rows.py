@@ -26,6 +26,9 @@ from local.world import World
 
 Row = tuple[Any, ...]
 Texts = NDArray[np.object_]
+Times = Literal["seconds", "microseconds", "text"]
+"""Naive times of whole seconds (MySQL's DATETIME) or of microseconds (its DATETIME(6)); or text,
+in ugly rows of several forms (SQLite)."""
 
 CHUNK = 20_000
 """Votes per chunk: memory does not grow with the number of votes."""
@@ -81,14 +84,12 @@ def make_rows(
     seed: int,
     ugly: bool,
     window: tuple[datetime, datetime],
-    whole_seconds: bool,
+    times: Times,
 ) -> Iterator[Chunk]:
     """Rows with exactly `votes` non-NULL feedback cells and feedback_at in (start, end].
 
     In ugly rows a few have no time of feedback, or one of a wrong clock, FUTURE after `end`.
-    `styles` per row: 3 or 5. `whole_seconds` makes naive times of whole seconds (MySQL's
-    DATETIME); otherwise times are text and, in ugly rows, of several forms. The values of a
-    row are in the order of `row_columns`.
+    `styles` per row: 3 or 5. The values of a row are in the order of `row_columns`.
     """
     sizes = [min(CHUNK, votes - done) for done in range(0, votes, CHUNK)]
     low, high = (round(t.timestamp() * SECOND) for t in window)
@@ -98,7 +99,7 @@ def make_rows(
     for i, size in enumerate(sizes):
         rng = np.random.default_rng([seed, i])
         analyses = draw(world, size, styles, (edges[i], edges[i + 1]), rng)
-        look = _Look(ugly=ugly, whole_seconds=whole_seconds, end=high, salt=f"{seed}-{i}")
+        look = _Look(ugly=ugly, times=times, end=high, salt=f"{seed}-{i}")
         yield _Writer(analyses, spelled, rng, look).chunk()
 
 
@@ -118,7 +119,7 @@ class _Look:
     """What rows look like: `end` is that of the window, `salt` tells chunks' people apart."""
 
     ugly: bool
-    whole_seconds: bool
+    times: Times
     end: int
     salt: str
 
@@ -258,11 +259,13 @@ class _Writer:
         return list(lists)
 
     def _times(self, micros: Ints) -> Texts:
-        """Times as text: whole seconds, or microseconds in one of four forms."""
+        """Times as text, as the column takes them."""
         # Drawn in any case: a seed means the same people and votes on every database.
         form = self._pick((0.6, 0.2, 0.1, 0.1), self.size)
-        if self.look.whole_seconds:
+        if self.look.times == "seconds":
             return _text(-(-micros // SECOND) * SECOND, "s")
+        if self.look.times == "microseconds":
+            return _text(micros, "us")
         east = micros + np.where(form == 3, 9 * 3600 * SECOND, 0)
         zones = np.array(["", "+00:00", "Z", "+09:00"], dtype=object)
         return np.asarray(_text(east, "us") + zones[form])

@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import table as votes_table
 from local.votes import change_votes, overwrite_with_like, restore, write_votes
 from local.world import World, make_world
 from task.outcome import Outcome
@@ -46,7 +45,6 @@ STYLES, SPREAD = 40, 3.0
 """People who know what they like: then sixty votes move no answer."""
 AT_FIRST, LATER = timedelta(days=30), timedelta(milliseconds=20)
 """Over how long votes were cast: fixed, so that a seed always draws the same story."""
-SECOND = timedelta(seconds=1)
 MARKS = {"votes.sqlite", "cloud"}
 """What an earlier demo's folder is known by."""
 
@@ -74,7 +72,7 @@ class Story:
     ) -> None:
         """People cast votes, the last one now, after the last run has read; `draw` is a seed."""
         with self.table() as table:
-            now, over = _now(table, over)
+            now = _now(over)
             seed = self.seed * 100 + draw
             write_votes(table, world, votes, seed=seed, ugly=ugly, start=now - over, end=now)
 
@@ -88,8 +86,7 @@ class Story:
     def bug_upstream(self) -> Iterator[None]:
         """A job writes `like` for everything; at the end of the `with` the rows are repaired."""
         with self.table() as table:
-            now, _ = _now(table, LATER)
-            saved = overwrite_with_like(table, SPOILT_ROWS, seed=self.seed, at=now)
+            saved = overwrite_with_like(table, SPOILT_ROWS, seed=self.seed, at=datetime.now(UTC))
         yield
         with self.table() as table:
             restore(table, saved)
@@ -118,15 +115,10 @@ class Story:
             self.wrong.append(says)
 
 
-def _now(table: Connection, over: timedelta) -> tuple[datetime, timedelta]:
-    """The time of the last vote, and over how long they were cast: MySQL keeps whole seconds."""
-    if votes_table.is_sqlite(table):
-        time.sleep(over.total_seconds() if over == LATER else 0)
-        return datetime.now(UTC), over
-    now = datetime.now(UTC)
-    whole = (now + SECOND).replace(microsecond=0)
-    time.sleep((whole - now).total_seconds())
-    return whole, max(over, SECOND)
+def _now(over: timedelta) -> datetime:
+    """The time of the last vote; the last run's cutoff lies before the first."""
+    time.sleep(over.total_seconds() if over == LATER else 0)
+    return datetime.now(UTC)
 
 
 def outcome(found: Outcome) -> dict[str, Any]:

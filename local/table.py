@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.queries import TABLE, create_index
-from local.rows import Row, row_columns
+from local.rows import Row, Times, row_columns
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection as MySQLConnection
@@ -51,9 +51,13 @@ def create_sqlite(path: Path, *, styles: int = 3) -> sqlite3.Connection:
     return connection
 
 
-def create_mysql(connection: MySQLConnection[Any], *, styles: int = 3) -> None:
+def create_mysql(
+    connection: MySQLConnection[Any], *, styles: int = 3, whole_seconds: bool = True
+) -> None:
     """Make the table with 3 or 5 styles per row in the connection's database."""
     table = _create(styles, "INT AUTO_INCREMENT PRIMARY KEY") + " CHARACTER SET utf8mb4"
+    if not whole_seconds:
+        table = table.replace("DATETIME", "DATETIME(6)")
     with connection.cursor() as cursor:
         cursor.execute(table)
         cursor.execute(create_index(range(1, styles + 1)))
@@ -77,9 +81,22 @@ def styles_per_row(connection: Connection) -> int:
     return sum(f"style_{i}_feedback" in names for i in range(1, max(STYLES) + 1))
 
 
+def times(connection: Connection) -> Times:
+    """How precisely, and in how many forms, the table keeps its times."""
+    if isinstance(connection, sqlite3.Connection):
+        return "text"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT datetime_precision FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'feedback_at'",
+            [TABLE],
+        )
+        return "microseconds" if cursor.fetchone() == (6,) else "seconds"
+
+
 def time_value(connection: Connection, at: datetime) -> str:
     """A time with an offset as the database's own column takes it: naive, in UTC."""
-    form = "%Y-%m-%d %H:%M:%S" + (".%f" if is_sqlite(connection) else "")
+    form = "%Y-%m-%d %H:%M:%S" + ("" if times(connection) == "seconds" else ".%f")
     return at.astimezone(UTC).strftime(form)
 
 

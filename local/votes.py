@@ -76,10 +76,10 @@ def write_votes(
 ) -> Written:
     """Insert rows with exactly `n_votes` non-NULL feedback cells, cast in (start, end].
 
-    In clean rows each is an eligible vote; of ugly ones 2 to 4 % must be rejected. MySQL keeps
-    whole seconds, so give it `start` and `end` in whole seconds. `bulk` is much faster, for
-    benchmarks: MySQL only, on a connection with `local_infile=True`. The same seed in two calls
-    repeats people and photos.
+    In clean rows each is an eligible vote; of ugly ones 2 to 4 % must be rejected. A column of
+    whole seconds (MySQL's DATETIME) needs `start` and `end` in whole seconds. `bulk` is much
+    faster, for benchmarks: MySQL only, on a connection with `local_infile=True`. The same seed in
+    two calls repeats people and photos.
     """
     styles = table.styles_per_row(connection)
     chunks = make_rows(
@@ -89,7 +89,7 @@ def write_votes(
         seed=seed,
         ugly=ugly,
         window=(start, end),
-        whole_seconds=not table.is_sqlite(connection),
+        times=table.times(connection),
     )
     total, analyses = Counter[str](), 0
     rejected: Counter[str] = Counter()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -12,7 +14,7 @@ from pymysql.connections import Connection
 
 from common.feedback import VOTES
 from local.mariadb import HOST, Server, running
-from local.table import create_mysql
+from local.table import create_mysql, create_sqlite
 from local.votes import change_votes, overwrite_with_like, restore, write_votes
 from local.world import make_world
 
@@ -100,3 +102,33 @@ def test_people_vote_again_and_the_bug_upstream_is_repaired(connection: Connecti
     assert likes >= len(saved) == 200
     restore(connection, saved)
     assert rows(connection) == voted_again
+
+
+def test_a_seed_means_the_same_votes_on_a_server_and_in_a_file(
+    server: Server, tmp_path: Path
+) -> None:
+    """Only the form of a time may differ; what people voted on, and when, may not."""
+    database = pymysql.connect(host=HOST, port=server.port, user="root", charset="utf8mb4")
+    with database, database.cursor() as cursor, closing(create_sqlite(tmp_path / "v")) as file:
+        cursor.execute("DROP DATABASE IF EXISTS generated")
+        cursor.execute("CREATE DATABASE generated")
+        cursor.execute("USE generated")
+        create_mysql(database, whole_seconds=False)
+
+        for connection in (database, file):
+            write_votes(connection, WORLD, 1_500, seed=7, ugly=True, start=START, end=END)
+            change_votes(connection, WORLD, 500, seed=8, at=LATER)
+
+        voted = "id, user_id, image_hash, face_shape, style_1_feedback, style_2_feedback"
+        question = f"SELECT {voted}, feedback_at FROM analysis_history ORDER BY id"
+        cursor.execute(question)
+        on_server, in_file = list(cursor.fetchall()), file.execute(question).fetchall()
+    assert [row[:-1] for row in on_server] == [row[:-1] for row in in_file]
+    moments = [row[-1] and row[-1].replace(tzinfo=UTC) for row in on_server]
+    assert moments == [row[-1] and moment(row[-1]) for row in in_file]
+
+
+def moment(text: str) -> datetime:
+    """A time as SQLite has it, with or without a zone."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
