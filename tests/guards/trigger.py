@@ -147,7 +147,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/trigger.py",
         old="    if not request.dry_run:\n",
         new="    if True:\n",
-        tests=("tests/unit/test_trigger_again.py",),
+        tests=("tests/unit/test_trigger_heal.py",),
     ),
     Mutant(
         name="retry-starts-a-second-task",
@@ -164,7 +164,7 @@ MUTANTS = (
         old="now - _begun(run) > allowed",
         new="now - _begun(run) > 2 * allowed",
         tests=(
-            "tests/unit/test_trigger_again.py",
+            "tests/unit/test_trigger_heal.py",
             "tests/unit/test_trigger_watch.py",
         ),
     ),
@@ -217,7 +217,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/trigger.py",
         old="_take(trigger, replace(run, created_at=trigger.now()))",
         new="_take(trigger, run)",
-        tests=("tests/unit/test_trigger_again.py",),
+        tests=("tests/unit/test_trigger_heal.py",),
     ),
     Mutant(
         name="queue-counts-as-work",
@@ -225,7 +225,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/heal.py",
         old="    return run.started_at or run.created_at",
         new="    return run.created_at",
-        tests=("tests/unit/test_trigger_again.py",),
+        tests=("tests/unit/test_trigger_heal.py",),
     ),
     Mutant(
         name="abandoned-run-left-open",
@@ -233,7 +233,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/heal.py",
         old="if run.state in LIVE_STATES and not run.task_arn and not holds(lease, run, now)",
         new="if run.state in LIVE_STATES and run.task_arn and not holds(lease, run, now)",
-        tests=("tests/unit/test_trigger_again.py",),
+        tests=("tests/unit/test_trigger_heal.py",),
     ),
     Mutant(
         name="launch-closed-while-a-retry-may-come",
@@ -241,7 +241,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/heal.py",
         old=" and not run.task_arn and not holds(lease, run, now)",
         new=" and not run.task_arn",
-        tests=("tests/unit/test_trigger_again.py",),
+        tests=("tests/unit/test_trigger_heal.py",),
     ),
     Mutant(
         name="passing-failure-uses-the-slot-up",
@@ -273,7 +273,7 @@ MUTANTS = (
         file="lambda/retrain_trigger/watch.py",
         old='{"skipped", "rejected", "inconclusive", "approved", "promoted", "served"}',
         new=('{"skipped", "rejected", "inconclusive", "approved", "promoted", "served", "failed"}'),
-        tests=("tests/unit/test_trigger_watch.py",),
+        tests=("tests/unit/test_trigger_figures.py",),
     ),
     Mutant(
         name="family-instead-of-revision",

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from common.database import VoteCounts
-from common.errors import DatabaseError
+from common.errors import DatabaseError, LaunchError
 from common.registry import Registry, open_registry
 from common.registry.records import Run
 from common.settings import Settings
@@ -59,6 +60,9 @@ def aws_error(code: str, message: str = "no", **more: Any) -> ClientError:
     """An error as AWS answers it."""
     answer: Any = {"Error": {"Code": code, "Message": message}, **more}
     return ClientError(answer, "Operation")
+
+
+UNANSWERED = ReadTimeoutError(endpoint_url="https://ecs")
 
 
 def refusal(reason: str) -> dict[str, Any]:
@@ -177,6 +181,14 @@ def ask(world: World, event: object = SLOT, **settings: object) -> Answer:
     """What the trigger answers."""
     request = parse(event, REQUEST_ID)
     return answer(world.trigger(Settings(**{**settings, **request.settings})), request)  # type: ignore[arg-type]
+
+
+def fail_to_launch(world: World, error: Exception) -> str:
+    """The text of the error that the launch ends with."""
+    world.ecs.script = [error]
+    with pytest.raises(LaunchError) as failed:
+        ask(world)
+    return str(failed.value)
 
 
 def on_record(world: World, run_id: str = RUN) -> Run:
