@@ -38,13 +38,15 @@ REASONS = {
     1143: "its user may not read a column: grant SELECT on analysis_history",
     1146: "there is no table analysis_history: check the database in DATABASE_URL",
     1205: "a lock was not released in time: try again later",
-    1969: "a statement took longer than allowed: raise statement_timeout_seconds",
+    1969: "a statement took longer than allowed: make the index on feedback_at, or raise "
+    "statement_timeout_seconds",
     2003: "nobody answers there: check host and port, and that the server runs",
     2006: "the server went away: try again when it is back",
     2013: "the connection was lost: try again when the server is back",
     2026: "the connection cannot be encrypted: check that the server offers TLS",
     2061: "it asked for the password itself, which only verified TLS may carry: set DB_CA",
-    3024: "a statement took longer than allowed: raise statement_timeout_seconds",
+    3024: "a statement took longer than allowed: make the index on feedback_at, or raise "
+    "statement_timeout_seconds",
 }
 
 
