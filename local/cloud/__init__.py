@@ -1,1 +1,21 @@
-"""The cloud on this machine: AWS emulated on 127.0.0.1, with our real processes in it."""
+"""The cloud on this machine: AWS emulated on 127.0.0.1, with our real processes in it.
+
+    python -m local.cloud --folder .demo/cloud     one process; `client.py` starts and drives it
+
+Real are: the bundle of the functions in AWS's own runtime client, the task's process with the
+template's command, environment and role, every HTTP call, every signal. What differs from AWS:
+
+- S3, DynamoDB, SNS, SQS and Secrets Manager are moto's: no limits, no delays, no checksums of its
+  own; one call at a time, since its transactions are not atomic otherwise. Errors, throttling, cut
+  connections and damaged bytes come on command (`faults.py`).
+- No permissions are asked for: each call is recorded with its role, and tests/permissions holds
+  the record against the policies.
+- Roles have static keys (the role's logical id), not temporary ones from a metadata endpoint.
+- A task starts at once, on this machine's Python and files instead of the image; `/tmp` is a folder
+  of its own, nothing is read-only, memory is not limited. `make test-image` runs the image.
+- Time-outs and the pauses of ECS and Lambda are shorter where an option says so; an environment of
+  a function is not frozen between two events.
+- There is no network: subnets and security groups are checked for their form alone.
+- Only the database's address, CA and credential are replaced; IAM tokens cannot be, so the password
+  comes by Secrets Manager.
+"""

@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until standard input ends."""
     arguments = _parsed(argv)
     die_with_parent()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # they are about a real account
     try:
         url = _start(arguments)
     except RetrainError as error:
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     kill_all()
-    os._exit(0)  # requests that are still held would keep the interpreter waiting
+    return 0
 
 
 def _start(arguments: argparse.Namespace) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.session import Session as BotocoreSession
 
 from local.cloud.calls import SETTING_UP
 from local.cloud.stack import Stack
@@ -54,14 +56,20 @@ class Resources:
             made.close()
 
     def _client(self, service: str, principal: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]  # any service, by its name
+        return self._session.client(  # type: ignore[call-overload]  # any service, by its name
             service,
             endpoint_url=self.url,
             region_name=self.stack.template.region,
             aws_access_key_id=principal,
             aws_secret_access_key="local",
-            config=Config(retries={"mode": "standard", "total_max_attempts": 2}),
+            config=Config(retries={"mode": "standard", "total_max_attempts": 2}, proxies={}),
         )
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        """A session without the caller's profile, which is about a real account."""
+        no_profile = {"profile": (None, None, None, None)}
+        return boto3.Session(botocore_session=BotocoreSession(session_vars=no_profile))
 
     def create(self) -> None:
         """Make all of them, once."""
