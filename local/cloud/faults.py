@@ -33,7 +33,6 @@ KINDS: Mapping[str, str] = {
     "cancel": "refuses a transaction for `reasons`",
     "failures": "RunTask: answers 200 with `failures` of these `reasons` and no task",
     "no_start": "RunTask: the task stops before its container started, with this `message`",
-    "instead": "RunTask: runs the module `message` with the first word `code` in task's place",
 }
 THROTTLES: Mapping[str, tuple[int, str]] = {
     "dynamodb": (400, "ProvisionedThroughputExceededException"),

@@ -209,7 +209,7 @@ class Tasks:
             task.told = True
             return
         task.process = processes.start(
-            self._command(task, fault),
+            _command(task),
             env=self._environment(task),
             cwd=task.folder / "cwd",
             log=task.folder / "log",
@@ -226,17 +226,6 @@ class Tasks:
         if not task.forgotten:
             self._changed(task)
         task.told = True
-
-    def _command(self, task: Task, fault: Fault | None) -> Sequence[str]:
-        """The container's own words, its Python being ours."""
-        entry = task.container.get("entryPoint") or image_entry()
-        words = [*entry, *(task.override.get("command") or task.container.get("command") or [])]
-        if words[0].rpartition("/")[2].startswith("python"):
-            words = [sys.executable, *words[1:]]
-        if fault and fault.kind == "instead":
-            at = words.index("task")
-            words[at : at + 1] = [fault.message, fault.code]
-        return words
 
     def _environment(self, task: Task) -> dict[str, str]:
         """The task definition's variables and the request's, and what Fargate adds of its own."""
@@ -272,3 +261,12 @@ def _count(given: Mapping[str, Any]) -> int:
 
 def _in_tmp(value: str) -> bool:
     return value == "/tmp" or value.startswith("/tmp/")
+
+
+def _command(task: Task) -> Sequence[str]:
+    """The container's own words, its Python being ours."""
+    entry = task.container.get("entryPoint") or image_entry()
+    words = [*entry, *(task.override.get("command") or task.container.get("command") or [])]
+    if words[0].rpartition("/")[2].startswith("python"):
+        words = [sys.executable, *words[1:]]
+    return words

@@ -86,6 +86,16 @@ def document() -> dict[str, Any]:
             "Definition": _definition(),
             "Weekly": _rule(ScheduleExpression="cron(0 2 ? * SUN *)"),
             "Daily": _rule(ScheduleExpression="rate(1 day)", Input='{"check": "daily"}'),
+            "Nightly": {
+                "Type": "AWS::Scheduler::Schedule",
+                "Properties": {
+                    "ScheduleExpression": "cron(0 3 * * ? *)",
+                    "Target": {
+                        "Arn": {"Fn::GetAtt": ["Function", "Arn"]},
+                        "Input": '{"time": "<aws.scheduler.scheduled-time>"}',
+                    },
+                },
+            },
             "Stopped": _rule(
                 EventPattern={"source": ["aws.ecs"], "detail": {"lastStatus": ["STOPPED"]}}
             ),

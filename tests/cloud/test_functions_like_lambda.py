@@ -115,12 +115,14 @@ def test_an_event_that_fails_comes_twice_again_and_then_to_the_failure_queue(
 def test_a_schedule_strikes_with_the_time_it_is_told(small_cloud: Cloud) -> None:
     small_cloud.fire("weekly", SUNDAY)
     small_cloud.fire("daily", SUNDAY)
+    small_cloud.fire("nightly", SUNDAY)
 
-    weekly, daily = (event["payload"] for event in small_cloud.wait()["events"])
+    weekly, daily, nightly = (event["payload"] for event in small_cloud.wait()["events"])
     assert weekly["time"] == "2026-11-22T02:00:00Z"
     assert (weekly["source"], weekly["detail-type"]) == ("aws.events", "Scheduled Event")
     assert weekly["resources"][0].endswith(":rule/" + small_cloud.stack.template.physical("Weekly"))
     assert daily == {"check": "daily"}, "a constant input stands in the event's place"
+    assert nightly == {"time": "2026-11-22T02:00:00Z"}, "the Scheduler fills in the time alone"
 
 
 def test_an_event_may_come_twice(small_cloud: Cloud) -> None:
