@@ -22,7 +22,11 @@ def test_an_event_that_comes_twice_at_once_starts_one_task(ready: Loop) -> None:
     ready.strike(times=2)
     ready.cloud.wait()
 
-    assert sorted(answer["decision"] for answer in ready.answers()) == ["adopted", "launched"]
+    # Both may ask ECS at the same moment: with the same token, so that it is the same task.
+    answers = ready.answers()
+    assert len(answers) == 2
+    assert {answer["decision"] for answer in answers} <= {"adopted", "launched"}
+    assert {answer["task_arn"] for answer in answers} == {ready.tasks()[0]["taskArn"]}
     promoted_once(ready)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from common.registry.records import FORMAT_VERSION
 from task import artifact
 from tests.e2e.home import Home, clear
 
@@ -121,7 +122,7 @@ def newer(home: Home, key: str) -> None:
     """Let an item of the registry be of a format that comes later."""
     with closing(sqlite3.connect(home.folder / "registry.sqlite")) as registry, registry:
         (text,) = registry.execute("SELECT item FROM items WHERE key = ?", (key,)).fetchone()
-        item = json.dumps(json.loads(text) | {"format_version": 2})
+        item = json.dumps(json.loads(text) | {"format_version": FORMAT_VERSION + 1})
         registry.execute("UPDATE items SET item = ? WHERE key = ?", (item, key))
 
 
@@ -130,7 +131,8 @@ def test_a_registry_of_a_newer_format_is_refused(ready: Home, key: str) -> None:
     newer(ready, key)
     before = sorted(ready.store.glob("models/*/*"))
 
-    clear(ready.run(), 1, "format_version", "2", "newer release", "upgrade")
+    later = str(FORMAT_VERSION + 1)
+    clear(ready.run(), 1, "format_version", later, "newer release", "upgrade")
 
     assert sorted(ready.store.glob("models/*/*")) == before
 

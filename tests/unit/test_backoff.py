@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from common import backoff
-from common.backoff import FIRST_SECONDS, LONGEST_SECONDS, attempts
+from common.backoff import FEWEST, FIRST_SECONDS, LONGEST_SECONDS, attempts
 
 
 class Clock:
@@ -41,15 +41,19 @@ def test_pauses_grow_to_a_longest_one(clock: Clock) -> None:
 
 
 def test_the_last_attempt_comes_when_time_is_up_and_no_pause_after_it(clock: Clock) -> None:
-    numbers = list(attempts(2 * FIRST_SECONDS))
+    numbers = list(attempts(6 * FIRST_SECONDS))
 
-    assert numbers == [0, 1, 2]
-    assert clock.pauses == [FIRST_SECONDS, 2 * FIRST_SECONDS]
+    assert numbers == [0, 1, 2, 3]
+    assert clock.pauses == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS]
 
 
-def test_without_patience_there_is_one_attempt(clock: Clock) -> None:
-    assert list(attempts(0)) == [0]
-    assert clock.pauses == []
+def test_an_attempt_that_took_all_the_time_is_not_the_only_one(clock: Clock) -> None:
+    numbers = []
+    for number in attempts(FIRST_SECONDS):
+        numbers.append(number)
+        clock.now += 1_000
+
+    assert numbers == list(range(FEWEST))
 
 
 def test_pauses_are_random_and_leave_the_shared_generator_alone(
