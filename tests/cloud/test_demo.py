@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from local.cloud.stack import ROOT
+from local.cloud.template import Template
 from local.demo import first_slot
 from local.story import EXPECTED
 from task.outcome import Outcome
+from tests.permissions.proof import needed, refused
+from tests.permissions.record import recorded
+from tests.permissions.stack import Stack
 
 
 @pytest.mark.timeout(300)
@@ -59,6 +63,10 @@ def test_the_demo_reaches_the_end_of_its_story_in_the_cloud(tmp_path: Path) -> N
     principals = {call["principal"] for call in calls} - {"operator"}
     assert {name[:7] for name in principals} == {"Trigger", "Watcher", "Trainin"}
     assert sum(call["operation"] == "RunTask" for call in calls) == 7
+
+    # And each of their calls is one that the template's policies allow
+    stack = Stack(Template.load(ROOT / "infra" / "template.json"))
+    assert refused(stack, needed(stack, recorded(stack, record.splitlines()))) == []
 
 
 def test_the_first_slot_is_a_sunday_at_two_and_all_of_them_have_come() -> None:
