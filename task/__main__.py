@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flags = cli.flags_of(arguments)
         settings = load(
             yaml_path=_yaml(arguments.config),
-            env_file=Path(arguments.env_file),
+            env_file=_env(arguments.env_file),
             environ=os.environ,
             flags=flags,
         )
@@ -75,6 +75,14 @@ def _yaml(given: str | None) -> Path | None:
     if given:
         return Path(given)
     return SETTINGS_FILE if SETTINGS_FILE.exists() else None
+
+
+def _env(given: str) -> Path:
+    """The `.env` file, which may be missing; one that was named may not."""
+    path = Path(given)
+    if given != cli.ENV_FILE and not path.exists():
+        raise UsageError(f"--env-file must name a file that is there, got {given}: correct it")
+    return path
 
 
 def _run_id(arguments: argparse.Namespace) -> str | None:

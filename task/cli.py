@@ -22,6 +22,8 @@ FLAGS: Mapping[str, tuple[str, str]] = {
 }
 """Option → (setting, help)."""
 
+ENV_FILE = ".env"
+
 STAGES: Mapping[str, str] = {
     "export": "read, validate and split the votes",
     "prepare": "encode the votes and the base data into cells",
@@ -94,7 +96,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     made = commands.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
     made.add_argument("--config", metavar="FILE", help="settings file (default: settings.yaml)")
-    made.add_argument("--env-file", metavar="FILE", default=".env", help="default: .env")
+    made.add_argument("--env-file", metavar="FILE", default=ENV_FILE, help="default: .env")
     made.add_argument("--json", action="store_true", help="print one JSON object")
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     made.add_argument("--log-level", default="INFO", choices=levels, help="default: INFO")

@@ -45,25 +45,34 @@ people by one message a failed run.
 
 The same event is the same run: its id comes from the schedule's slot (`s-…`) or from the id of
 the request (`a-…`). A repeated delivery, a retry after a crash and two deliveries at once end at
-one task and one record.
+one task and one record. Two requests by hand are two events.
+
+The *champion* is the model in service, the *challenger* the one just trained. A *verdict* is the
+end of a run that judged its votes; votes after it are new. The *lease* is the right to run, which
+one run has at a time. A *slot* is a time of the schedule.
 
 ## Asking the trigger
 
-    aws lambda invoke --function-name TRIGGER --cli-binary-format raw-in-base64-out \\
-        --cli-read-timeout 900 --payload '{"dry_run": true}' /dev/stdout
+    aws lambda invoke --function-name HairmeRetraining-prod-trigger \\
+        --cli-binary-format raw-in-base64-out --cli-read-timeout 900 \\
+        --payload '{"dry_run": true}' /dev/stdout
 
 (or "Test" in the console). The event is `{}` or any of these keys; any other key, and a value of
-another type, is refused. `{"time": "2026-11-22T02:00:00Z"}` alone is that slot of the schedule: it
-launches what was missed, and repeats nothing.
+another type, is refused: Lambda answers with `errorType` and `errorMessage` and names
+`FunctionError`, the command line still ends with 0, and the alarm `trigger-errors` counts it.
+
+`{"time": "2026-11-22T02:00:00Z"}`, with no other key, is that slot of the schedule: it launches
+what was missed, and repeats nothing. Another time is another run, and one that lies over 15
+minutes ahead is refused.
 
 | key | takes | means |
 |---|---|---|
 | `force` | true or false | launch whatever the minimums and the cooldown say; never over a lease, \
 never from no votes |
 | `dry_run` | true or false | only say what would happen; nothing is written |
-| `min_feedback` | whole number | votes needed in all, for this run |
-| `real_weight` | number | weight of a real vote against a base row, for this run |
-| `min_improvement` | number | how much better a model must be (F1), for this run |
+| `min_feedback` | whole number from 0 | votes needed in all, for this run |
+| `real_weight` | number, 0 to 1,000,000 | weight of a real vote against a base row, for this run |
+| `min_improvement` | number, -1 to 1 | how much better a model must be (F1), for this run |
 | `auto_deploy` | true or false | whether a better model is promoted, for this run |
 | `skip_data_check` | true or false | skip the vote minimums, never validation, for this run |
 

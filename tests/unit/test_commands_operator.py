@@ -69,6 +69,15 @@ def test_status_of_a_loop_that_never_ran_is_empty(unlearned: Place) -> None:
     assert "none yet" in unlearned.task("status").out
 
 
+def test_an_environment_file_that_was_named_must_be_there(unlearned: Place) -> None:
+    # Else a typing error would lead to whatever addresses the shell happens to have
+    answer = unlearned.task("status", "--env-file", ".env.typo")
+
+    assert answer.exit == 2
+    assert answer.exit == 2
+    assert "--env-file must name a file that is there, got .env.typo" in answer.err
+
+
 def test_status_names_the_hold(tall: Place) -> None:
     tall.json("rollback")
 
