@@ -74,7 +74,6 @@ def test_an_environment_file_that_was_named_must_be_there(unlearned: Place) -> N
     answer = unlearned.task("status", "--env-file", ".env.typo")
 
     assert answer.exit == 2
-    assert answer.exit == 2
     assert "--env-file must name a file that is there, got .env.typo" in answer.err
 
 
