@@ -21,6 +21,7 @@ RUN_HOURS = 0.5
 """how long a run may well take with 10^5 votes, the start of its container included"""
 
 NAT_MONTH, NAT_GB = 32.85, 0.045
+ADDRESS_MONTH = 3.65
 ENDPOINT_MONTH = 7.30
 CPU_HOUR = {"ARM64": 0.03238, "X86_64": 0.04048}
 MEMORY_GB_HOUR = {"ARM64": 0.00356, "X86_64": 0.004445}
@@ -28,6 +29,8 @@ SPOT_SHARE = {"FARGATE": 1.0, "FARGATE_SPOT": 0.4}
 """Spot's price changes; this is its dear end."""
 TRIGGER_RUN = 0.0003
 ALARM_MONTH, ALARMS = 0.10, 8
+DASHBOARD_MONTH = 3.00
+"""beyond the first three of an account"""
 SECRET_MONTH, KEY_MONTH = 0.40, 1.00
 METRICS_MONTH = 0.30
 """all metrics together: each counts only in the hours in which it is sent"""
@@ -60,6 +63,7 @@ def _network(stage: Stage) -> Iterator[Line]:
     place = stage.place
     if isinstance(place, Standalone) and place.outbound == "nat":
         yield Line(f"NAT gateway, and {NAT_GB} for each GB", NAT_MONTH)
+        yield Line("its public address", ADDRESS_MONTH)
         return
     zones = place.endpoint_zones if isinstance(place, Standalone) else len(place.subnets)
     if isinstance(place, Existing) and not place.adds_endpoints:
@@ -98,6 +102,7 @@ def _runs(stage: Stage) -> Iterator[Line]:
 
 def _watching(stage: Stage) -> Iterator[Line]:
     yield Line(f"{ALARMS} alarms", ALARMS * ALARM_MONTH)
+    yield Line("a dashboard", DASHBOARD_MONTH)
     yield Line("metrics", METRICS_MONTH)
     yield Line("model versions, snapshots, logs, image", KEPT_MONTH)
     if stage.alert_key:

@@ -118,6 +118,11 @@ class Network(Construct):
         )
         for who, source in (("trigger", self.trigger_group), ("task", self.task_group)):
             group.add_ingress_rule(source, HTTPS, f"AWS over TLS, for the {who}")
+        if isinstance(stage.place, Existing) and stage.place.vpc_cidr is not None:
+            # Their names lead here for the whole network, so whoever lives there needs them now.
+            group.add_ingress_rule(
+                ec2.Peer.ipv4(stage.place.vpc_cidr), HTTPS, "AWS over TLS, for the network"
+            )
         for name, interface in endpoint_services(stage).items():
             ec2.InterfaceVpcEndpoint(
                 self,
@@ -132,12 +137,11 @@ class Network(Construct):
 
 def endpoint_services(stage: Stage) -> dict[str, ec2.InterfaceVpcEndpointAwsService]:
     """What is called from inside beside S3 and DynamoDB, by the name of its endpoint."""
-    services = {
+    known = {
         "Ecs": ec2.InterfaceVpcEndpointAwsService.ECS,
         "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
         "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
         "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+        "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     }
-    if isinstance(stage.place, Existing) and stage.place.database.secret_arn:
-        services["Secrets"] = ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER
-    return services
+    return {name: known[name] for name in stage.endpoints}

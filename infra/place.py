@@ -65,7 +65,12 @@ class Existing:
     """At least two, in different zones: where one lacks capacity, the other is tried."""
     adds_endpoints: bool
     """Whether this stack adds the endpoints that it needs. False: the subnets have a route to
-    AWS already, by NAT or endpoints. True costs 7.30 USD a month for each endpoint and zone."""
+    AWS already, by NAT or endpoints. True costs 7.30 USD a month for each endpoint and zone, and
+    needs a network with both DNS attributes on and none of these endpoints yet: so at most one
+    stage of a network adds them."""
+    vpc_cidr: str | None
+    """The network's address range, needed with `adds_endpoints` only: an endpoint answers for its
+    service in the whole network, so everything in there must be able to call it."""
     database: ExistingDatabase
     cluster_name: str
     service_name: str | None
@@ -76,6 +81,14 @@ class Existing:
             look_like(name, getattr(self, name))
         if self.service_name is not None:
             look_like("service_name", self.service_name)
+        if self.vpc_cidr is not None:
+            look_like("vpc_cidr", self.vpc_cidr)
+        must(
+            not self.adds_endpoints or self.vpc_cidr is not None,
+            "adds_endpoints needs the network's address range",
+            self.vpc_cidr,
+            f"write vpc_cidr into {WHERE}, or set adds_endpoints to False",
+        )
         zones = {subnet.zone for subnet in self.subnets}
         must(
             2 <= len(self.subnets) == len(zones) <= 16,

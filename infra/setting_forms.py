@@ -16,6 +16,7 @@ _ZONE = r"[a-z]{2}(-[a-z]+)+-\d[a-z]"
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "account": (r"\d{12}", "123456789012"),
     "region": (r"[a-z]{2}(-[a-z]+)+-\d", "us-east-1"),
+    "vpc_cidr": (r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}", "10.0.0.0/16"),
     "vpc_id": (r"vpc-[0-9a-f]{8,17}", "vpc-0a1b2c3d4e5f60718"),
     "subnet_id": (r"subnet-[0-9a-f]{8,17}", "subnet-0a1b2c3d4e5f60718"),
     "zone": (_ZONE, "us-east-1a"),

@@ -9,6 +9,7 @@ until each is replaced. Rules and meanings of the fields stand in `infra/stage.p
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from common.errors import UsageError
 from common.settings import Settings
@@ -53,7 +54,8 @@ def staging() -> Stage:
     """As prod, on Spot and with shorter memory."""
     return Stage(
         name="staging",
-        place=_fill_in(),
+        # It tells no service: the API reads one registry, and that is prod's.
+        place=replace(_fill_in(), service_name=None),
         loop=Settings(),
         scheduler="rule",
         time_zone="UTC",
@@ -110,6 +112,7 @@ def _fill_in() -> Existing:
             Subnet(subnet_id=FILL_IN, zone=FILL_IN, route_table_id=None),
         ),
         adds_endpoints=False,
+        vpc_cidr=None,
         database=ExistingDatabase(
             host=FILL_IN,
             port=3306,

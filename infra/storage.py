@@ -30,7 +30,7 @@ class Storage(Construct):
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             lifecycle_rules=[
                 # Old versions and broken uploads alone: a live model has no age.
                 s3.LifecycleRule(
@@ -50,7 +50,7 @@ class Storage(Construct):
                 point_in_time_recovery_enabled=True
             ),
             deletion_protection=stage.protected,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
     @property

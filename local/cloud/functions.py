@@ -192,7 +192,7 @@ class Functions:
                 "AWS_DEFAULT_REGION": place.region,
                 "AWS_ACCESS_KEY_ID": spec.principal,
                 "AWS_SECRET_ACCESS_KEY": "local",
-                "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+                "AWS_EXECUTION_ENV": "AWS_Lambda_python3.14",
                 "AWS_LAMBDA_FUNCTION_NAME": spec.name,
                 "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
                 "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -126,7 +126,7 @@ MUTANTS = (
         guards="bucket and table stay when the stack goes",
         file="infra/storage.py",
         old="            deletion_protection=stage.protected,\n"
-        "            removal_policy=RemovalPolicy.RETAIN,",
+        "            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,",
         new="            deletion_protection=stage.protected,\n"
         "            removal_policy=RemovalPolicy.DESTROY,",
         tests=(STORAGE,),

@@ -31,6 +31,7 @@ EXISTING = Existing(
     vpc_id="vpc-0a1b2c3d4e5f60718",
     subnets=SUBNETS,
     adds_endpoints=False,
+    vpc_cidr=None,
     database=DATABASE,
     cluster_name="hairme",
     service_name="api",
@@ -60,6 +61,7 @@ def staging() -> Stage:
         EXISTING,
         subnets=routed,
         adds_endpoints=True,
+        vpc_cidr="10.0.0.0/16",
         database=replace(DATABASE, port=3307, resource_id=None, secret_arn=SECRET),
         service_name=None,
     )

@@ -81,7 +81,12 @@ def test_any_schedule_of_eventbridge_is_taken(schedule: str) -> None:
         ),
         # the zone of another region
         ({"region": "eu-west-1"}, ("every subnet must be in eu-west-1", "'us-east-1a'")),
-        ({"adds_endpoints": True}, ("the route table of every subnet", "'subnet-0a1b2c3d4e5")),
+        ({"adds_endpoints": True}, ("the network's address range", "got nothing")),
+        (
+            {"adds_endpoints": True, "vpc_cidr": "10.0.0.0/16"},
+            ("the route table of every subnet", "'subnet-0a1b2c3d4e5"),
+        ),
+        ({"vpc_cidr": "10.0.0.0"}, ("must look like 10.0.0.0/16", "'10.0.0.0'")),
     ],
 )
 def test_a_wrong_id_of_what_exists_is_refused(change: dict[str, Any], says: Texts) -> None:

@@ -65,7 +65,7 @@ def test_the_lifecycle_touches_no_live_object(every: Synthesised) -> None:
 def test_bucket_and_table_are_kept_and_have_no_names_of_their_own(every: Synthesised) -> None:
     for kind, name in (("S3::Bucket", "BucketName"), ("DynamoDB::Table", "TableName")):
         (resource,) = every.raw(kind)
-        assert resource["DeletionPolicy"] == "Retain"
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
         assert resource["UpdateReplacePolicy"] == "Retain"
         assert name not in resource["Properties"]
 

@@ -63,6 +63,7 @@ def everything_else() -> Stage:
             for zone, subnet in zones.items()
         ),
         adds_endpoints=False,
+        vpc_cidr=None,
         database=ExistingDatabase(
             host="hairme.abcdefghijkl.us-east-1.rds.amazonaws.com",
             port=3306,
