@@ -51,6 +51,7 @@ UNDRAWN = {
     "AWS::EC2::VPCEndpoint": "",
     "AWS::ECS::Cluster": "",
     "AWS::IAM::Role": "",
+    "AWS::KMS::Key": "",
     "AWS::Lambda::EventInvokeConfig": "",
     "AWS::Lambda::Permission": "",
     "AWS::Logs::LogGroup": "",

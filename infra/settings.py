@@ -43,7 +43,7 @@ def dev() -> Stage:
         reserved_concurrency=None,
         refusals_alarm=4,
         alert_emails=(),
-        alert_key=False,
+        alert_key=True,
         log_days=30,
         old_version_days=30,
         protected=False,

@@ -76,6 +76,7 @@ def staging() -> Stage:
         processor="X86_64",
         capacity="FARGATE_SPOT",
         reserved_concurrency=1,
+        alert_key=False,
     )
 
 

@@ -27,17 +27,22 @@ def test_queue_and_topic_refuse_whoever_comes_without_tls(every: Synthesised) ->
         assert denied["Principal"] in ("*", {"AWS": "*"})
 
 
-@control(AREA, "Alerts lie under a key that alarms may use, where the stage asks for one", "SNS.1")
-def test_the_topics_key_is_one_that_alarms_may_use(dev: Synthesised, prod: Synthesised) -> None:
-    key = prod.one("KMS::Key")
-    allowed = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
+@control(
+    AREA, "Alerts lie under a key that alarms may use, unless a stage goes without one", "SNS.1"
+)
+def test_the_topics_key_is_one_that_alarms_may_use(
+    dev: Synthesised, prod: Synthesised, staging: Synthesised
+) -> None:
+    for stack in (dev, prod):
+        key = stack.one("KMS::Key")
+        allowed = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
 
-    assert prod.one("SNS::Topic")["KmsMasterKeyId"] == prod.arn("KMS::Key")
-    assert key["EnableKeyRotation"] is True
-    assert [s["Principal"]["Service"] for s in allowed] == ["cloudwatch.amazonaws.com"]
-    assert set(allowed[0]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+        assert stack.one("SNS::Topic")["KmsMasterKeyId"] == stack.arn("KMS::Key")
+        assert key["EnableKeyRotation"] is True
+        assert [s["Principal"]["Service"] for s in allowed] == ["cloudwatch.amazonaws.com"]
+        assert set(allowed[0]["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
     # Amazon's own key for SNS admits no alarms: they would stay silent.
-    assert "KmsMasterKeyId" not in dev.one("SNS::Topic")
+    assert "KmsMasterKeyId" not in staging.one("SNS::Topic")
 
 
 @control(AREA, "This account's alarms may publish, and no service for anybody else")
