@@ -236,7 +236,7 @@ def test_both_pages_begin_with_the_same_words_but_for_the_stage() -> None:
         return re.sub("STAGE=[a-z]+", "", "\n".join(line for line in lines if "export" in line))
 
     deploy, runbook = functions(DEPLOY), functions(RUNBOOK)
-    assert runbook.keys() == {"out", "ask", "task"}
+    assert runbook.keys() == {"out", "ask", "task", "inside"}
     assert runbook.items() <= deploy.items()
     assert exports(DEPLOY) == exports(RUNBOOK)
 
