@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from common import aws, logs
-from common.errors import DatabaseError, UsageError
+from common.errors import DatabaseError, RetrainError, UsageError
 from common.settings import Settings
 from common.votes_table import ServerAddress
 
@@ -81,28 +81,37 @@ class Secret(Credential):
     seen = "the secret in DB_SECRET_ARN can be read"
 
     def __post_init__(self) -> None:
-        self._region()
-
-    def _region(self) -> str:
-        found = _SECRET_ARN.fullmatch(self.arn)
-        if found is None:  # not shown: it may be the secret itself
-            raise UsageError(
-                "DB_SECRET_ARN must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME, got "
-                "another text: copy the secret's ARN from Secrets Manager"
-            )
-        return found["region"]
+        _region_of(self.arn, "DB_SECRET_ARN")
 
     def login(self, address: ServerAddress) -> Login:
         """The secret's current user and password."""
-        from common.aws_errors import as_error  # only where AWS's library is needed
-
-        rule = "the secret that holds the database's password must be readable"
-        with as_error(DatabaseError, rule, "DB_SECRET_ARN"):
-            client = aws.client("secretsmanager", self._region())
-            answer = client.get_secret_value(SecretId=self.arn)
-        login = _parsed(answer.get("SecretString", ""), address.user)
+        text = secret_text(self.arn, "DB_SECRET_ARN", "the database's password", DatabaseError)
+        login = _parsed(text, address.user)
         logs.hide(login.password)
         return login
+
+
+def secret_text(arn: str, setting: str, holds: str, kind: type[RetrainError]) -> str:
+    """The current text of a secret. What AWS refuses is a `kind`.
+
+    holds: what the secret holds, for the error's text; setting: what names it.
+    """
+    from common.aws_errors import as_error  # only where AWS's library is needed
+
+    region = _region_of(arn, setting)
+    with as_error(kind, f"the secret that holds {holds} must be readable", setting):
+        answer = aws.client("secretsmanager", region).get_secret_value(SecretId=arn)
+    return answer.get("SecretString", "")
+
+
+def _region_of(arn: str, setting: str) -> str:
+    found = _SECRET_ARN.fullmatch(arn)
+    if found is None:  # not shown: it may be the secret itself
+        raise UsageError(
+            f"{setting} must be arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME, got "
+            "another text: copy the secret's ARN from Secrets Manager"
+        )
+    return found["region"]
 
 
 def _parsed(text: str, user: str) -> Login:

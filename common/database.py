@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import re
 from pathlib import Path
+from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from common.credentials import Credential, chosen
@@ -28,13 +29,19 @@ RDS, RDS_AUTHORITIES = "rds", Path(__file__).with_name("rds-ca.pem")
 def open_votes(settings: Settings) -> Database:
     """The votes' database that the settings name, as one consistent snapshot: see `connect`."""
     (url,) = require(settings, "database_url")
-    ca = RDS_AUTHORITIES if settings.db_ca == RDS else settings.db_ca
     return connect(
         url,
         credential=chosen(settings),
-        ca=Path(ca) if ca else None,
+        ca=authority(settings.db_ca),
         statement_timeout_seconds=settings.statement_timeout_seconds,
     )
+
+
+def authority(db_ca: str | None) -> Path | None:
+    """The file of the certificate authority that DB_CA means."""
+    if db_ca == RDS:
+        return RDS_AUTHORITIES
+    return Path(db_ca) if db_ca else None
 
 
 def connect(
@@ -44,8 +51,7 @@ def connect(
 
     UsageError: an address that cannot be meant. DatabaseError: it cannot be opened.
     """
-    scheme = _scheme(url)
-    if scheme == "sqlite":
+    if kind(url) == "sqlite":
         from common.sqlite_database import SqliteDatabase
 
         path = sqlite_path(url)
@@ -53,6 +59,18 @@ def connect(
     from common.mysql_database import MysqlDatabase
 
     address = server_address(url)
+    check_verified(address, credential, ca)
+    return MysqlDatabase(
+        address,
+        identity("mysql", address.host, address.port, address.database),
+        credential=credential,
+        ca=ca,
+        statement_timeout_seconds=statement_timeout_seconds,
+    )
+
+
+def check_verified(address: ServerAddress, credential: Credential, ca: Path | None) -> None:
+    """Raise UsageError unless the server is verified where it must be."""
     if ca is None and not _is_loopback(address.host):
         raise UsageError(
             f"a server that is not on this machine must be verified, got {address.host} "
@@ -63,22 +81,15 @@ def connect(
             "DB_IAM_AUTH sends the server a token that only verified TLS may carry, got no CA: "
             "set DB_CA to `rds`"
         )
-    return MysqlDatabase(
-        address,
-        identity("mysql", address.host, address.port, address.database),
-        credential=credential,
-        ca=ca,
-        statement_timeout_seconds=statement_timeout_seconds,
-    )
 
 
-def _scheme(url: str) -> str:
-    """The scheme if it is one of ours; the rest of the address is not echoed, it may be secret."""
+def kind(url: str) -> Literal["sqlite", "mysql"]:
+    """Which kind of database; the rest of the address is not echoed, it may be secret."""
     found = re.match(r"([a-z0-9+]+)://", url)
     scheme = found.group(1) if found else "none"
     if scheme != "sqlite" and scheme not in MYSQL_SCHEMES:
         raise UsageError(f"DATABASE_URL must be one of {FORMS}, got the scheme {scheme}")
-    return scheme
+    return "sqlite" if scheme == "sqlite" else "mysql"
 
 
 def _is_loopback(host: str) -> bool:

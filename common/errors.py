@@ -78,6 +78,14 @@ class ServingError(RetrainError):
     """Who serves the model cannot be looked at, or cannot be told of a new one."""
 
 
+class NotServedError(ServingError):
+    """A deployment failed, or what it serves is not what was promoted: waiting would not help."""
+
+
+class UnreachableError(ServingError):
+    """An API does not answer at all: it is not there, or there is no way to it from here."""
+
+
 class AlertError(RetrainError):
     """People cannot be told that a run failed."""
 

@@ -57,10 +57,16 @@ def face_shape(text: str | None) -> str | None:
     return name if name in FACE_SHAPES else None
 
 
-def skin_tone(personal_color: str | None) -> str:
-    """The tone of a personal colour, with or without a trailing 톤; NEUTRAL when unknown."""
-    name = unicodedata.normalize("NFC", personal_color or "").strip()
-    return _TONE_OF_COLOUR.get(name.removesuffix("톤").rstrip(), NEUTRAL)
+def personal_color(text: str | None) -> str | None:
+    """One of the four colours, written with or without a trailing 톤; None when unknown."""
+    name = unicodedata.normalize("NFC", text or "").strip().removesuffix("톤").rstrip()
+    return name if name in _TONE_OF_COLOUR else None
+
+
+def skin_tone(colour: str | None) -> str:
+    """The tone of a personal colour; NEUTRAL when unknown."""
+    name = personal_color(colour)
+    return NEUTRAL if name is None else _TONE_OF_COLOUR[name]
 
 
 def style_key(name: str) -> str:

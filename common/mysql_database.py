@@ -8,7 +8,7 @@ column makes up for its cost per column.
 
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,24 +186,25 @@ class MysqlDatabase(Database):
         try:
             yield
         except pymysql.MySQLError as exc:
-            raise DatabaseError(f"{self._where()}: {_explain(exc, self._refused)}") from exc
+            raise DatabaseError(f"{self._where()}: {explain(exc, self._refused)}") from exc
 
     def _where(self) -> str:
         return f"the database {self._address.database} on {self._address.host}"
 
 
-def _explain(exc: pymysql.MySQLError, refused: str) -> str:
+def explain(exc: pymysql.MySQLError, refused: str, reasons: Mapping[int, str] = REASONS) -> str:
+    """What an error of the driver means, and what to do; `refused`: where the log-in failed."""
     cause = getattr(exc, "original_exception", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"its certificate is not what DB_CA vouches for ({cause.verify_message}): "
             "check DB_CA and the host's name"
         )
-    number = exc.args[0] if exc.args else None
+    number: int | None = exc.args[0] if exc.args else None
     if number in (ACCESS_DENIED, ACCESS_DENIED_WITHOUT_PASSWORD):
         return f"{refused} (error {number})"
-    if number in REASONS:
-        return f"{REASONS[number]} (error {number})"
+    if number is not None and number in reasons:
+        return f"{reasons[number]} (error {number})"
     return f"it answered {exc}: see the server's documentation"
 
 

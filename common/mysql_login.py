@@ -57,22 +57,28 @@ def log_in(
     tls: ssl.SSLContext | None,
     *,
     read_seconds: float,
+    connect_seconds: float = CONNECT_SECONDS,
 ) -> "pymysql.Connection[Any]":
     """A connection; a password that was replaced since it was read is read again, once.
 
-    read_seconds: how long an answer may take. Raises pymysql.MySQLError and what the credential
+    read_seconds: how long an answer may take; connect_seconds: how long a server may take to take
+    the call, and each packet. Raises pymysql.MySQLError and what the credential
     raises.
     """
     try:
-        return _dial(address, credential.login(address), tls, read_seconds)
+        return _dial(address, credential.login(address), tls, read_seconds, connect_seconds)
     except pymysql.OperationalError as exc:
         if exc.args[0] != ACCESS_DENIED or not credential.renewable:
             raise
-    return _dial(address, credential.login(address), tls, read_seconds)
+    return _dial(address, credential.login(address), tls, read_seconds, connect_seconds)
 
 
 def _dial(
-    address: ServerAddress, login: Login, tls: ssl.SSLContext | None, read_seconds: float
+    address: ServerAddress,
+    login: Login,
+    tls: ssl.SSLContext | None,
+    read_seconds: float,
+    connect_seconds: float,
 ) -> "pymysql.Connection[Any]":
     return pymysql.connect(
         host=address.host,
@@ -83,9 +89,9 @@ def _dial(
         charset="utf8mb4",
         use_unicode=False,  # bytes as they come; few of them need decoding
         conv=encoders,  # type: ignore[arg-type]  # the stubs are too narrow
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=connect_seconds,
         read_timeout=read_seconds,
-        write_timeout=CONNECT_SECONDS,
+        write_timeout=connect_seconds,
         ssl=tls,
         auth_plugin_map={} if tls else dict.fromkeys(CLEAR_PLUGINS, _NeverInClear),
         autocommit=True,

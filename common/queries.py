@@ -64,15 +64,25 @@ SQLITE = Dialect(
 )
 
 
+def vote_column(number: int) -> str:
+    """The column of the vote on the style at this position."""
+    return f"style_{number}_feedback"
+
+
+def clicked_column(number: int) -> str:
+    """The column that says whether that style was clicked."""
+    return f"style_{number}_naver_clicked"
+
+
 def vote_columns(columns: Collection[str]) -> tuple[int, ...]:
     """The numbers i for which the table has `style_i_feedback`, from 1 on."""
-    return tuple(i for i in VOTE_COLUMNS if _vote(i) in columns)
+    return tuple(i for i in VOTE_COLUMNS if vote_column(i) in columns)
 
 
 def missing_columns(columns: Collection[str]) -> list[str]:
     """The needed columns that the table lacks; measurement columns are never needed."""
     numbers = sorted({*range(1, REQUIRED_VOTE_COLUMNS + 1), *vote_columns(columns)})
-    needed = [*ROW, *(name for i in numbers for name in (_vote(i), _clicked(i)))]
+    needed = [*ROW, *(name for i in numbers for name in (vote_column(i), clicked_column(i)))]
     return [name for name in needed if name not in columns]
 
 
@@ -81,7 +91,7 @@ def create_index(numbers: Collection[int]) -> str:
 
     The vote columns are in it so that timeless votes are found without reading the rows.
     """
-    columns = ", ".join(["feedback_at", *(_vote(i) for i in numbers)])
+    columns = ", ".join(["feedback_at", *(vote_column(i) for i in numbers)])
     return f"CREATE INDEX ix_feedback_at ON {TABLE} ({columns})"
 
 
@@ -89,9 +99,9 @@ def count_votes(dialect: Dialect, numbers: Collection[int]) -> tuple[str, list[o
     """The statement that counts all votes, then all cells that hold anything; what to bind."""
     spellings: list[object] = list(VOTES)
     marks = ", ".join([dialect.mark] * len(spellings))
-    votes = (f"{dialect.exact.format(_vote(i))} IN ({marks})" for i in numbers)
+    votes = (f"{dialect.exact.format(vote_column(i))} IN ({marks})" for i in numbers)
     total = " + ".join(f"SUM(CASE WHEN {vote} THEN 1 ELSE 0 END)" for vote in votes)
-    cells = " + ".join(f"COUNT({_vote(i)})" for i in numbers)
+    cells = " + ".join(f"COUNT({vote_column(i)})" for i in numbers)
     return f"SELECT {total}, {cells} FROM {TABLE}", spellings * len(numbers)
 
 
@@ -127,23 +137,15 @@ def read_changed(
     return f"{changed} UNION ALL {others}", [since]
 
 
-def _vote(number: int) -> str:
-    return f"style_{number}_feedback"
-
-
-def _clicked(number: int) -> str:
-    return f"style_{number}_naver_clicked"
-
-
 def _voted(numbers: Collection[int]) -> str:
-    return " OR ".join(f"{_vote(i)} IS NOT NULL" for i in numbers)
+    return " OR ".join(f"{vote_column(i)} IS NOT NULL" for i in numbers)
 
 
 def _select(dialect: Dialect, numbers: Collection[int]) -> str:
     fields = [dialect.text.format(name) for name in ROW]
     votes = []
     for i in numbers:
-        votes += [dialect.vote.format(_vote(i)), f"IFNULL({_clicked(i)} <> 0, 0)"]
+        votes += [dialect.vote.format(vote_column(i)), f"IFNULL({clicked_column(i)} <> 0, 0)"]
     if dialect is MYSQL:
         return f"SELECT {_joined('FF', [*fields, _joined('FE', votes)])} FROM {TABLE}"
     return f"SELECT {', '.join([*fields, *votes])} FROM {TABLE}"

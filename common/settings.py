@@ -19,6 +19,7 @@ from common.setting_rules import PAGE, Rule, checked
 from common.setting_sources import environment_name, from_variables, from_yaml, read_env_file
 
 CREDENTIALS = ("db_password", "db_secret_arn", "db_iam_auth")
+API_KEYS = ("api_key", "api_key_secret_arn")
 
 
 def _setting(default: object, section: str, says: str, **rule: Any) -> Any:
@@ -57,7 +58,23 @@ class Settings:
         None, "addresses", "runs, lease and active version: `sqlite:///…` or `dynamodb://table`"
     )
     serving_url: str | None = _setting(
-        None, "addresses", "who serves the model: `none` or `ecs://cluster/service`"
+        None,
+        "addresses",
+        "who serves the model: `none`, `http://127.0.0.1:PORT` or `ecs://cluster/service`",
+    )
+    service_url: str | None = _setting(
+        None,
+        "addresses",
+        "the service's load balancer, `http://…` or `https://…`: its answers are proved there too",
+    )
+    api_key: str | None = _setting(
+        None, "addresses", "what callers of the API must show to write", secret=True
+    )
+    api_key_secret_arn: str | None = _setting(
+        None,
+        "addresses",
+        "instead of a key: the Secrets Manager secret that holds it, read at run time",
+        unit="ARN",
     )
     db_password: str | None = _setting(
         None, "addresses", "the database password; never in YAML or a URL", secret=True
@@ -186,6 +203,27 @@ class Settings:
         why="no interval is certain",
     )
     auto_deploy: bool = _setting(True, "deployment", "promote a model that passed the gate")
+    verify: str = _setting(
+        "model",
+        "deployment",
+        "what must be proved in service: which model answers, that it is well, or the deployment",
+        choices=("model", "health", "deployment"),
+    )
+    rollout_seconds: int = _count(
+        900,
+        "deployment",
+        "a version that is not in service after so long is taken back",
+        unit="seconds",
+        at_least=1,
+        at_most=7_200,
+    )
+    bake_seconds: int = _count(
+        60,
+        "deployment",
+        "errors are watched for so long once every task answers with the new version",
+        unit="seconds",
+        at_most=3_600,
+    )
     max_backups: int = _count(
         5, "deployment", "model versions kept", unit="versions", at_least=1, at_most=10_000
     )
@@ -231,16 +269,18 @@ class Settings:
         for field in dataclasses.fields(self):
             value = checked(field.name, field.metadata["rule"], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-        _check_one_credential(self)
+        for sources in (CREDENTIALS, API_KEYS):
+            _check_one_source(self, sources)
 
 
-def _check_one_credential(settings: Settings) -> None:
-    """Two sources of the password would leave open which of them a log-in used."""
-    names = [name for name in CREDENTIALS if getattr(settings, name)]
-    if len(names) > 1:
+def _check_one_source(settings: Settings, names: tuple[str, ...]) -> None:
+    """Two sources of a secret would leave open which of them was used."""
+    given = [name for name in names if getattr(settings, name)]
+    if len(given) > 1:
+        *others, last = (name.upper() for name in names)
         raise UsageError(
-            "at most one of DB_PASSWORD, DB_SECRET_ARN and DB_IAM_AUTH may be set, got "
-            f"{' and '.join(name.upper() for name in names)}: remove all but the one that is meant"
+            f"at most one of {', '.join(others)} and {last} may be set, got "
+            f"{' and '.join(name.upper() for name in given)}: remove all but the one that is meant"
         )
 
 

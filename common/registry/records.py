@@ -15,12 +15,13 @@ from typing import Any, Literal, TypeVar, get_args
 
 from common.errors import RegistryError, UsageError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Grows when an older release could misread what this one writes."""
 
 State = Literal[
     "launched",
     "running",
+    "rolling_out",
     "skipped",
     "rejected",
     "inconclusive",
@@ -34,7 +35,10 @@ State = Literal[
 Action = Literal["promote", "rollback", "restore"]
 
 LIVE_STATES: frozenset[State] = frozenset({"launched", "running"})
-TERMINAL_STATES: frozenset[State] = frozenset(get_args(State)) - LIVE_STATES
+OPEN_STATES: frozenset[State] = LIVE_STATES | {"rolling_out"}
+"""States of a run that has not ended. One whose pointer has moved is not simply closed when its
+owner dies: it is healed."""
+TERMINAL_STATES: frozenset[State] = frozenset(get_args(State)) - OPEN_STATES
 VERDICT_STATES: frozenset[State] = frozenset(
     {"rejected", "inconclusive", "approved", "promoted", "served", "rolled_back"}
 )
@@ -84,6 +88,8 @@ class Run:
     """The ECS task that was started for it; none for a run of this machine's own."""
     deployment: str | None = None
     """The ECS deployment that was forced for its version."""
+    rollout: list[str] = field(default_factory=list)
+    """What was seen while its version came into service, and if so was taken back; in order."""
     alerted_at: datetime | None = None
     """When people were told that it failed."""
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from common.registry import rules
 from common.registry.records import Action, Active, HistoryEntry, Hold, Lease, Run
-from common.registry.runs import LEASE, Runs
+from common.registry.runs import ACTIVE, LEASE, Runs
 from common.registry.table import Items, history_key, run_key
 
-ACTIVE = "ACTIVE"
 HOLD = "HOLD"
 
 
@@ -46,7 +45,8 @@ class Registry(Runs):
         version, the one before and the serial. `hold` is set in the same transaction.
 
         A restoration without a version (and with an empty sha) leaves none active: there was
-        none before the version that is taken back.
+        none before the version that is taken back. It names the run that it is made for, whose
+        record stays as it is: the run has not ended before the old version serves again.
 
         Raises `LeaseLostError` (the given lease was taken over or has expired),
         `ChampionChangedError` (another serial) or `NotDoneError` (a promotion while promotion
@@ -63,6 +63,8 @@ class Registry(Runs):
             if action == "promote":
                 rules.refuse_if_on_hold(items.get(Hold, HOLD))
             rules.refuse_if_changed(active, expected_serial)
+            if run is not None and action == "restore":
+                rules.refuse_if_ended(items.get(Run, run_key(run.run_id)))
             by = run or lease
             entry = HistoryEntry(
                 serial=expected_serial + 1,
@@ -112,7 +114,7 @@ def _write_change(items: Items, entry: HistoryEntry, run: Run | None, hold: Hold
     active = Active(version=entry.version, serial=entry.serial, run_id=entry.run_id, since=entry.at)
     items.put(ACTIVE, active)
     items.put(history_key(entry.serial), entry)
-    if run is not None:
+    if run is not None and entry.action == "promote":
         known = items.get(Run, run_key(run.run_id))
         items.put_run(
             replace(

@@ -15,7 +15,7 @@ from common.errors import (
     NotDoneError,
     RegistryError,
 )
-from common.registry.records import LIVE_STATES, Active, Hold, Lease, Run, utc_text
+from common.registry.records import LIVE_STATES, OPEN_STATES, Active, Hold, Lease, Run, utc_text
 
 
 def next_lease(
@@ -60,6 +60,15 @@ def known_run(run: Run | None, run_id: str) -> Run:
     return run
 
 
+def refuse_if_ended(run: Run | None) -> None:
+    """Raise `ChampionChangedError` unless the roll-out that is to be undone is still open."""
+    if run is not None and run.state != "rolling_out":
+        raise ChampionChangedError(
+            f"a roll-out is undone while it is open, but {run.run_id} has ended {run.state}: "
+            "its end stands"
+        )
+
+
 def refuse_if_known(run: Run | None) -> None:
     """Raise `AlreadyClaimedError` if the run is on record, whatever became of it."""
     if run is not None:
@@ -75,7 +84,7 @@ def with_task(run: Run, task_arn: str) -> Run:
     The first one noted stays, but for the task that owns the run: where ECS started two, the
     one that was noted may be the other.
     """
-    if run.state not in LIVE_STATES:
+    if run.state not in OPEN_STATES:
         return run
     if run.task_arn is not None and not _owns(run, task_arn):
         return run
@@ -87,13 +96,15 @@ def _owns(run: Run, task_arn: str) -> bool:
 
 
 def with_notes(run: Run, known: Run | None) -> Run:
-    """The run's new record with what others than its task noted on the known one."""
+    """The run's new record with what was noted on the known one meanwhile."""
     if known is None:
         return run
     return replace(
         run,
         task_arn=run.task_arn or known.task_arn,
         alerted_at=run.alerted_at or known.alerted_at,
+        deployment=run.deployment or known.deployment,
+        rollout=run.rollout or known.rollout,
     )
 
 
@@ -115,11 +126,29 @@ def ended_run(run: Run, known: Run | None, now: datetime) -> Run:
     """The run's last record, with what is on record already and must stay.
 
     A promotion whose answer was lost looks like a failure to the run that made it; what the
-    promotion itself wrote then stands.
+    promotion itself wrote then stands, and stays open where the version was to be rolled out.
+    What a healer has ended stands, too.
     """
+    if known is not None and known.ended_at is not None:
+        return known
     if known is not None and known.serial is not None and run.serial is None:
-        return replace(known, ended_at=now)
+        return known if known.state in OPEN_STATES else replace(known, ended_at=now)
     return replace(with_notes(run, known), ended_at=now)
+
+
+def refuse_if_overtaken(run: Run, known: Run | None, active: Active | None) -> None:
+    """Raise `ChampionChangedError` for a roll-out that would end well, but is not active any more.
+
+    Whoever has changed that may be in the midst of healing it, and is the one to end it.
+    """
+    if run.exit == 0 and known is not None and known.state == "rolling_out":
+        serial = active.serial if active else 0
+        if serial != run.serial:
+            raise ChampionChangedError(
+                f"a version must still be active when its roll-out ends well, but {run.version} "
+                f"was made active by change {run.serial}, and there is number {serial}: it is "
+                "left to whoever heals"
+            )
 
 
 def closed_run(
@@ -136,6 +165,16 @@ def closed_run(
         ended_at=now,
         task_arn=run.task_arn or task_arn,
     )
+
+
+def healed_run(run: Run, known: Run | None, now: datetime) -> Run | None:
+    """The end that a healer gives to a roll-out; None if somebody else has ended it.
+
+    That it failed may have been told already; how it ended has not.
+    """
+    if known is None or known.state != "rolling_out":
+        return None
+    return replace(with_notes(run, known), ended_at=now, alerted_at=None)
 
 
 def given_back(lease: Lease, now: datetime) -> Lease:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from common.registry import rules
-from common.registry.records import TERMINAL_STATES, Lease, Run
+from common.registry.records import TERMINAL_STATES, Active, Lease, Run
 from common.registry.table import Items, Table, run_key
 
 LEASE = "LEASE"
+ACTIVE = "ACTIVE"
 
 
 class Runs:
@@ -91,17 +92,61 @@ class Runs:
         """Write the run's last record, with `now` as its end, and give the lease back.
 
         What others noted on the record meanwhile stays. Raises `LeaseLostError` if the lease
-        was taken over; the record that the taker closed stays.
+        was taken over; the record that the taker closed stays. Raises `ChampionChangedError` for
+        a roll-out that would end well though another version was made active: it stays open.
         """
         assert run.state in TERMINAL_STATES, f"{run.state} is not an end"
         assert run.run_id == lease.run_id, "a lease ends its own run only"
 
         def body(items: Items) -> Run:
             current = rules.own_lease(items.get(Lease, LEASE), lease)
-            ended = rules.ended_run(run, items.get(Run, run_key(run.run_id)), now)
+            known = items.get(Run, run_key(run.run_id))
+            rules.refuse_if_overtaken(run, known, items.get(Active, ACTIVE))
+            ended = rules.ended_run(run, known, now)
             items.put_run(ended)
             items.put(LEASE, rules.given_back(current, now))
             return ended
+
+        return self._table.change(body)
+
+    def leave(self, lease: Lease, *, now: datetime) -> None:
+        """Give the lease back and leave the run's record open, for whoever heals it.
+
+        Raises `LeaseLostError` if the lease was taken over.
+        """
+
+        def body(items: Items) -> None:
+            current = rules.own_lease(items.get(Lease, LEASE), lease)
+            items.put(LEASE, rules.given_back(current, now))
+
+        self._table.change(body)
+
+    def heal(self, run: Run, *, now: datetime) -> Run | None:
+        """Write the end of a run that was left `rolling_out`; None if it has ended already."""
+        assert run.state in TERMINAL_STATES, f"{run.state} is not an end"
+
+        def body(items: Items) -> Run | None:
+            healed = rules.healed_run(run, items.get(Run, run_key(run.run_id)), now)
+            items.put_run(healed)
+            return healed
+
+        return self._table.change(body)
+
+    def note_rollout(self, run_id: str, says: str, *, deployment: str | None = None) -> Run:
+        """Note what was seen of a roll-out, and the deployment that was forced for it.
+
+        Raises `RegistryError` for a run that was never launched.
+        """
+
+        def body(items: Items) -> Run:
+            run = rules.known_run(items.get(Run, run_key(run_id)), run_id)
+            if run.state != "rolling_out":
+                return run
+            noted = replace(
+                run, rollout=[*run.rollout, says], deployment=deployment or run.deployment
+            )
+            items.put_run(noted)
+            return noted
 
         return self._table.change(body)
 
@@ -144,7 +189,7 @@ class Runs:
 
         None, and the record stays, if there is no such run, if it has ended, or if another task
         owns it. The lease of a run that ended is given back too if this task still holds it: it
-        died between its promotion and its end.
+        died between its promotion and its end. So is that of a roll-out, which then is healed.
         """
 
         def body(items: Items) -> Run | None:
@@ -157,7 +202,7 @@ class Runs:
             closed = rules.closed_run(
                 run, task_arn=task_arn, exit_code=exit_code, reason=reason, now=now
             )
-            if closed is None and run.ended_at is None:
+            if closed is None and run.ended_at is None and run.state in TERMINAL_STATES:
                 # It died between its promotion and its end: the record says how it ended.
                 items.put_run(replace(run, ended_at=now))
             items.put_run(closed)

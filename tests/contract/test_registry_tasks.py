@@ -296,8 +296,8 @@ def test_a_restoration_to_the_time_before_the_first_version_leaves_none_active(
     registry: Registry,
 ) -> None:
     run, lease = running(registry, "m-1")
-    promote(registry, "m-1", 0, lease=lease, run=replace(run, state="promoted"))
-    failed = replace(run, state="failed", exit=1)
+    promote(registry, "m-1", 0, lease=lease, run=replace(run, state="rolling_out"))
+    rolling_out = registry.run("m-1")
 
     entry = registry.promote(
         version=None,
@@ -305,8 +305,7 @@ def test_a_restoration_to_the_time_before_the_first_version_leaves_none_active(
         expected_serial=1,
         action="restore",
         now=after(1),
-        lease=lease,
-        run=failed,
+        run=rolling_out,
     )
 
     assert entry == HistoryEntry(
@@ -319,7 +318,7 @@ def test_a_restoration_to_the_time_before_the_first_version_leaves_none_active(
         sha="",
     )
     assert registry.active() == Active(version=None, serial=2, run_id="m-1", since=after(1))
-    assert registry.run("m-1") == replace(failed, version=None, previous="m-1", serial=2)
+    assert registry.run("m-1") == rolling_out, "it ends once the old version serves again"
 
 
 def test_after_such_a_restoration_the_serial_counts_on(registry: Registry) -> None:
