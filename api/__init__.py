@@ -1,0 +1,1 @@
+"""The service: answers requests with the active version, and takes votes."""
