@@ -172,7 +172,7 @@ def self_test(folder: Path) -> ScoreTable:
 
     Raises ArtifactError naming the first difference.
     """
-    table, expected = load(folder), _read_json(folder / SELF_TEST)
+    table, expected = load(folder), read_self_test(folder)
     try:
         golden, cells, loss = expected["golden"], expected["cells"], expected["test_log_loss"]
         for wanted in golden:
@@ -183,7 +183,7 @@ def self_test(folder: Path) -> ScoreTable:
                     f"{wanted}; the version must not serve, choose another"
                 )
         again = _cells_loss(table, cells)
-        same = bool(golden) and _same_loss(again, loss)
+        same = bool(golden) and same_loss(again, loss)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
             f"{SELF_TEST} must hold golden requests, cells and test_log_loss, got {error!r}; "
@@ -195,6 +195,11 @@ def self_test(folder: Path) -> ScoreTable:
             f"requests, recorded was {loss}; the version must not serve, choose another"
         )
     return table
+
+
+def read_self_test(folder: Path) -> dict[str, Any]:
+    """`self_test.json` as it stands. Raises ArtifactError when it is damaged."""
+    return _read_json(folder / SELF_TEST)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -298,7 +303,8 @@ def _answer(table: ScoreTable, face: str, tone: str, style: str) -> dict[str, An
     }
 
 
-def _same_loss(again: float | None, recorded: float | None) -> bool:
+def same_loss(again: float | None, recorded: float | None) -> bool:
+    """Whether two log-losses of the same cells are the same; None is that of no cells."""
     if again is None or recorded is None:
         return again is recorded
     return abs(again - recorded) <= 1e-9  # NaN is not

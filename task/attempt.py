@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-from common.errors import LeaseLostError, RegistryError, RetrainError
+from common.errors import ChampionChangedError, LeaseLostError, RegistryError, RetrainError
 from common.registry import Registry
 from common.registry.records import Lease, Run, State
 from task.host import Host
@@ -56,6 +56,7 @@ class Attempt:
         self.host, self.launched = host, launched
         self.run = Run(run_id=run_id, created_at=now())
         self.ended: Run | None = None
+        self._rolled_out = False
         self._lost: LeaseLostError | None = None
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -120,6 +121,7 @@ class Attempt:
     def end(self, record: Run) -> None:
         """Set the record that the run shall end with; written when the `with` is left."""
         self.ended = record
+        self._rolled_out |= record.state == "rolling_out"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -136,17 +138,41 @@ class Attempt:
                 raise told from error
             self._fail(error)
             return False
+        if self.ended.state == "rolling_out":
+            self._leave_open()
+            if told is not None and not isinstance(error, LeaseLostError):
+                raise self._cut_short(told) from error
+            return False
         try:
-            self.registry.finish(self.ended, self.lease, now=self.now())
+            self.ended = self.registry.finish(self.ended, self.lease, now=self.now())
+        except ChampionChangedError:
+            self._leave_open()
+            raise
         except (LeaseLostError, RegistryError) as late:
-            if self.ended.serial is None:
+            # A roll-out whose end is not on record is open, and a healer will take it back.
+            if self.ended.serial is None or (self._rolled_out and self.ended.ended_at is None):
                 if self.on_failure:
                     self.on_failure(late)
                 raise
-            # The promotion's own transaction has closed the record; the lease will expire.
+            # The record was closed by the promotion itself, or by a healer; the lease will expire.
             log.error("the lease could not be given back: %s", late)
         # A signal after the end was reached changes nothing any more.
         return isinstance(error, Stop) or (told is not None and error is told)
+
+    def _leave_open(self) -> None:
+        """Its pointer has moved and nothing is proved: give the lease back for whoever heals."""
+        log.error("%s is left rolling out: the next run, or the healer, takes it back", self.run_id)
+        try:
+            self.registry.leave(self.lease, now=self.now())
+        except (LeaseLostError, RegistryError) as late:
+            log.error("the lease could not be given back, and will expire: %s", late)
+
+    def _cut_short(self, told: RetrainError) -> RetrainError:
+        """What to say of a roll-out that was told to stop, with the exit status of the stop."""
+        return type(told)(
+            f"a roll-out must be left alone to finish, got told to stop: {self.run_id} is active "
+            "and not proved in service; the next run, or the healer, takes it back"
+        )
 
     def _fail(self, error: BaseException | None) -> None:
         known = error if isinstance(error, RetrainError) else None

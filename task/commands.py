@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from common.errors import AlreadyClaimedError, NotDoneError, UsageError
+from common.errors import AlreadyClaimedError, InterruptedRunError, NotDoneError, UsageError
 from common.settings import Settings, public, require
-from task import artifact, deploy, folder, gate, operate, pipeline, publish, show, stages
+from task import artifact, deploy, folder, gate, operate, pipeline, show, stages, versions
 from task.files import write_whole
 from task.folder import RunFolder
-from task.interrupt import Interrupt
+from task.interrupt import Interrupt, Stop
 from task.outcome import outcome_of
 from task.prepare import CELLS, PREPARED
+from task.rollout import unproved
 from task.stages import Loop
 
 PREPARED_WITH = ("base_csv", "base_rows", "seed")
@@ -150,7 +151,7 @@ def deploy_run(call: Call) -> int:
     """Publish and promote what `evaluate` decided, as a run of its own."""
     require(call.settings, "store_url", "registry_url", "serving_url")
     here, loop = _resumed(call)
-    service = loop.service
+    missing = unproved(loop.service, loop.settings.verify)
     here.needs(stages.VERDICT, made_by="evaluate")
     # A damaged file is found before the run is claimed: its stage can then be redone.
     verdict = here.read(stages.VERDICT)
@@ -161,7 +162,7 @@ def deploy_run(call: Call) -> int:
             verdict,
             auto_deploy=loop.settings.auto_deploy,
             hold=loop.registry.hold(),
-            service=service,
+            missing=missing,
         )
         call.say({"run_id": here.run_id, "would_end": state, "reason": reason}, show.facts)
         return 0
@@ -169,6 +170,7 @@ def deploy_run(call: Call) -> int:
     attempt = pipeline.attempt_at(loop, here, call.interrupt)
     try:
         with attempt:
+            deploy.heal_left_open(loop, attempt)
             deploy.conclude(loop, here, attempt)
     except AlreadyClaimedError as error:
         ended = loop.registry.run(here.run_id)
@@ -188,7 +190,7 @@ def predict(call: Call) -> int:
     loop, given = call.loop, call.arguments
     source, target = Path(given.input), None if call.dry_run else Path(given.output)
     version = given.version or operate.current(loop.registry)[0]
-    table, _ = publish.checked(loop.store, version)
+    table, _ = versions.checked(loop.store, version)
     size = source.stat().st_size if source.is_file() else 0
     with show.bar("predicting", size) as progress:
         found = scored(table, source, target, progress)
@@ -229,16 +231,22 @@ def rollback(call: Call) -> int:
     loop, version = call.loop, call.arguments.version
     # Short, so a signal waits and is then without effect: cut, it could not say what it changed.
     with call.interrupt.shield():
-        done = operate.rollback(
-            loop.registry,
-            loop.store,
-            version,
-            service=loop.service,
-            now=loop.now(),
-            dry_run=call.dry_run,
-        )
-        call.say(done, show.facts)
+        change = operate.rollback(loop.healer(), loop.store, version, dry_run=call.dry_run)
+    call.say(_in_service(call, change), show.facts)
     return 0
+
+
+def _in_service(call: Call, change: operate.Change) -> Mapping[str, Any]:
+    """What changed, once it is in service; that takes minutes, so a person may stop waiting."""
+    try:
+        return operate.in_service(call.loop.healer(), change, shield=call.interrupt.shield)
+    except Stop as stop:
+        raise Stop(
+            InterruptedRunError(
+                f"{change.version} was made active and must come into service, got told to stop "
+                "waiting: nobody has asked who serves it; `python -m task doctor` does"
+            )
+        ) from stop
 
 
 def resume(call: Call) -> int:
@@ -252,15 +260,8 @@ def promote(call: Call) -> int:
     """Put a published version into service by hand."""
     loop, version = call.loop, call.arguments.version
     with call.interrupt.shield():
-        done = operate.promote(
-            loop.registry,
-            loop.store,
-            version,
-            service=loop.service,
-            now=loop.now(),
-            dry_run=call.dry_run,
-        )
-        call.say(done, show.facts)
+        change = operate.promote(loop.healer(), loop.store, version, dry_run=call.dry_run)
+    call.say(_in_service(call, change), show.facts)
     return 0
 
 

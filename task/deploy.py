@@ -13,19 +13,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from common.errors import NotDoneError, RetrainError
+from common.errors import ArtifactError, NotDoneError, RetrainError
+from common.healing import heal, left_open
 from common.registry.records import Hold, Run
-from task import publish, stages
+from common.serving.watch import Expected
+from task import publish, questions, stages
+from task.artifact import REPRODUCED
 from task.attempt import Attempt
 from task.folder import RunFolder
 from task.outcome import metric_values
 from task.publish import Published
-from task.rollout import Service, roll_out, unproved
+from task.rollout import Proof, roll_out, unproved
 from task.stages import EVALUATION, VERDICT, Loop
 
 log = logging.getLogger(__name__)
 
-Plan = Literal["rejected", "inconclusive", "approved", "promoted"]
+Plan = Literal["rejected", "inconclusive", "approved", "promoted", "served"]
+PROMOTING: tuple[Plan, ...] = ("promoted", "served")
 DATA_STOPPED_EXIT = 3
 
 
@@ -34,9 +38,12 @@ def plan(
     *,
     auto_deploy: bool,
     hold: Hold | None,
-    service: Service | None,
+    missing: str | None,
 ) -> tuple[Plan, str]:
-    """The state that a verdict leads to, and why. A person's decision outranks the schedule."""
+    """The state that a verdict leads to, and why. A person's decision outranks the schedule.
+
+    missing: what will not be known of the version in service even if all goes well.
+    """
     reason = str(verdict["reason"])
     if verdict["decision"] == "reject":
         return "rejected", reason
@@ -46,7 +53,7 @@ def plan(
         return "approved", on_hold(hold, reason)
     if not auto_deploy:
         return "approved", f"auto_deploy is off, so it waits for `promote`; {reason}"
-    return "promoted", f"{reason}; {unproved(service)}"
+    return ("promoted" if missing else "served"), reason
 
 
 def on_hold(hold: Hold, reason: str) -> str:
@@ -83,27 +90,52 @@ def conclude(loop: Loop, folder: RunFolder, attempt: Attempt) -> None:
             folder.read(VERDICT),
             auto_deploy=loop.settings.auto_deploy,
             hold=loop.registry.hold(),
-            service=loop.service,
+            missing=unproved(loop.service, loop.settings.verify),
         )
         # A run that is killed before the pointer moves must not have said that it moved.
-        _record(folder, "running" if state == "promoted" else state, reason)
+        _record(folder, "running" if state in PROMOTING else state, reason)
         attempt.check()
         publish.save_run(loop.store, folder, with_votes=True)
         published = None
-        if state in ("approved", "promoted"):
+        if state == "approved" or state in PROMOTING:
+            _refuse_unless_evaluated(folder)
             published = publish.publish(loop.store, folder.run_id, folder.model)
-    if loop.service and state == "promoted":
+    if loop.service and state in PROMOTING:
         loop.service.check()
     attempt.check()
-    if published and state == "promoted":
+    if published and state in PROMOTING:
         _after(loop, folder, _promote(loop, folder, attempt, published, reason))
     else:
         attempt.end(attempt.record(state, reason, **_facts(folder)))
     _tidy(loop, attempt, folder.run_id if published else None)
 
 
+def heal_left_open(loop: Loop, attempt: Attempt) -> None:
+    """End what a dead run began: its version, of which nobody knows whether it serves, goes back.
+
+    Only the holder of the lease may do this. Raises RetrainError when it cannot be ended.
+    """
+    runs = loop.registry.runs()
+    for run in left_open(runs, loop.registry.lease(), loop.now()):
+        heal(loop.healer(attempt.check), run)
+
+
+def _refuse_unless_evaluated(folder: RunFolder) -> None:
+    """Raise ArtifactError unless the files to publish answer as the ones that were judged."""
+    folder.needs(*(f"model/{name}" for name in REPRODUCED.values()), made_by="evaluate")
+    wanted = metric_values(folder.read(EVALUATION))["challenger"]["log_loss"]
+    same = questions.evaluated(folder.model, wanted)
+    if not same or stages.reproduced(folder.model) != folder.record().get("sha256"):
+        raise ArtifactError(
+            f"a version must be the one that was evaluated, the files of {folder.run_id} or their "
+            f"log-loss on the test votes (then {wanted}) differ: they were altered since; evaluate "
+            "again"
+        )
+
+
 def _record(folder: RunFolder, state: str, reason: str, **more: Any) -> None:
-    version = folder.run_id if state in ("running", "approved", "promoted") else None
+    named = ("running", "approved", "promoted", "served")
+    version = folder.run_id if state in named else None
     code = None if state == "running" else 0
     folder.update(state=state, reason=reason, **{"exit": code, "version": version, **more})
     stages.render(folder)
@@ -112,10 +144,15 @@ def _record(folder: RunFolder, state: str, reason: str, **more: Any) -> None:
 def _promote(
     loop: Loop, folder: RunFolder, attempt: Attempt, published: Published, reason: str
 ) -> Run:
-    """Move the pointer; in a race with a person's rollback, the person wins."""
+    """Move the pointer, and roll out; in a race with a person's rollback, the person wins."""
     metrics = metric_values(folder.read(EVALUATION))["challenger"]
+    proof = Proof(
+        expected=Expected(version=published.version, sha=published.sha),
+        questions=questions.of(folder.model),
+        bake_seconds=loop.settings.bake_seconds,
+    )
     with attempt.interrupt.shield():
-        record = attempt.record("promoted", reason, **_facts(folder))
+        record = _begun(loop, attempt.record("promoted", reason, **_facts(folder)))
         try:
             entry = loop.registry.promote(
                 version=published.version,
@@ -128,12 +165,22 @@ def _promote(
                 run=record,
             )
         except NotDoneError as error:
-            ended = replace(record, state="approved", reason=str(error))
-        else:
-            attempt.end(replace(record, serial=entry.serial))
-            ended = roll_out(loop.service, loop.registry, entry, record, now=attempt.now())
-        attempt.end(ended)
+            ended = replace(record, state="approved", exit=0, reason=str(error))
+            attempt.end(ended)
+            return ended
+        attempt.end(replace(record, serial=entry.serial))
+    # From here on a signal leaves the run open, and whoever comes next takes the version back.
+    ended = roll_out(loop.healer(attempt.check), proof, entry, record)
+    attempt.end(ended)
     return ended
+
+
+def _begun(loop: Loop, record: Run) -> Run:
+    """The run's record while its version comes into service, if anybody serves."""
+    if loop.service is None:
+        missing = unproved(None, loop.settings.verify)
+        return replace(record, reason=f"{record.reason}; {missing}")
+    return replace(record, state="rolling_out", exit=None)
 
 
 def _after(loop: Loop, folder: RunFolder, ended: Run) -> None:

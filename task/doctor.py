@@ -23,9 +23,11 @@ from common.database import RDS, Database, open_votes, server_address
 from common.errors import AlreadyExistsError, RetrainError
 from common.queries import TABLE, create_index, vote_columns
 from common.registry.records import utc_text
+from common.serving.watch import Expected, check, verify_of
 from common.store import Store
 from common.store.directory import DirectoryStore
-from task import pipeline, publish, stages
+from task import pipeline, stages, versions
+from task.rollout import unproved
 from task.stages import Loop
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ def check_store(store: Store, key: str) -> tuple[Answer, str]:
         store.delete(key)
     if store.exists(key):
         return "fault", "an object must be gone once deleted: mend what STORE_URL names"
-    return "ok", f"writes, reads and deletes; {len(publish.versions(store))} versions"
+    return "ok", f"writes, reads and deletes; {len(versions.published(store))} versions"
 
 
 def _registry(loop: Loop) -> tuple[Answer, str]:
@@ -212,7 +214,7 @@ def _active(loop: Loop) -> tuple[Answer, str]:
     active = loop.registry.active()
     if active is None or active.version is None:
         return "ok", "none yet: the first run makes it"
-    publish.checked(loop.store, active.version)
+    versions.checked(loop.store, active.version)
     return "ok", f"{active.version} is whole and passes its self-test"
 
 
@@ -234,13 +236,18 @@ def _lease(loop: Loop) -> tuple[Answer, str]:
 
 
 def _serving(loop: Loop) -> tuple[Answer, str]:
-    if loop.service is None:
+    service, verify = loop.service, verify_of(loop.settings)
+    if service is None:
         return "ok", "none: a promotion is not proved in service"
-    loop.service.check()
-    return (
-        "ok",
-        f"{loop.service} is ACTIVE: a promotion deploys it anew, and is not proved in service",
-    )
+    service.check()
+    active = loop.registry.active()
+    if (missing := unproved(service, verify)) or active is None:
+        return "ok", f"{service} is there; {missing or 'no version is active yet'}"
+    shas = [each.sha for each in loop.registry.history() if each.version == active.version]
+    expected = Expected(version=active.version, sha=shas[-1] or None)
+    apis = service.tasks(service.stage(None).deployment)
+    check(apis, expected, verify)
+    return "ok", f"{len(apis)} tasks of {service} serve {active.version or 'no version'}"
 
 
 def _folder(setting: str, name: str) -> tuple[Answer, str]:

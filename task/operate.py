@@ -7,23 +7,29 @@ service, also by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from common.errors import NotDoneError
+from common.errors import NotDoneError, RetrainError, ServingError
+from common.healing import NOTHING_BEFORE, Healer, restore
 from common.registry import Registry
 from common.registry.records import (
-    LIVE_STATES,
+    OPEN_STATES,
     HistoryEntry,
     Hold,
     Run,
     rollback_target,
     to_json,
 )
+from common.serving import EcsService
+from common.serving.watch import Expected
 from common.store import Store
-from task import publish
-from task.rollout import Service, bring_back, bring_by_hand
+from task import artifact, publish, questions, versions
+from task.questions import Question
+from task.rollout import Proof, by_hand, unproved
 
 SHOWN = 5
 """Runs in `status`, skipped ones not counted."""
@@ -33,13 +39,13 @@ def status(registry: Registry, store: Store, now: datetime) -> dict[str, Any]:
     """What is active, whether promotion is on hold, who holds the lease and runs, the last runs."""
     active, hold, lease = registry.active(), registry.hold(), registry.lease()
     runs = registry.runs()
-    live = next((run for run in runs if run.state in LIVE_STATES), None)
+    live = next((run for run in runs if run.state in OPEN_STATES), None)
     return {
         "active": to_json(active) if active else None,
         "hold": to_json(hold) if hold else None,
         "lease": to_json(lease) if lease and lease.held(now) else None,
         "running": to_json(live) if live else None,
-        "versions": publish.versions(store),
+        "versions": versions.published(store),
         "runs": [to_json(run) for run in newest(runs)],
     }
 
@@ -99,20 +105,28 @@ def target_of_rollback(entries: Sequence[HistoryEntry], version: str | None) -> 
     return found
 
 
-def rollback(
-    registry: Registry,
-    store: Store,
-    version: str | None,
-    *,
-    service: Service | None,
-    now: datetime,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Go back to a version and put promotion on hold; returns what changed.
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a person changed, and what shall serve from then on."""
+
+    done: Mapping[str, Any]
+    entry: HistoryEntry | None = None
+    """None for a dry run."""
+    questions: Sequence[Question] = ()
+    deployment: str | None = None
+
+    @property
+    def version(self) -> str:
+        return str(self.done["version"])
+
+
+def rollback(healer: Healer, store: Store, version: str | None, *, dry_run: bool = False) -> Change:
+    """Go back to a version and put promotion on hold.
 
     ServingError: the service is not there, and nothing changed; or it could not be told. The
     pointer then stays where the person wanted it, since the version left is the worse one.
     """
+    registry = healer.registry
     publish.check_pair(store, registry)
     active, serial = current(registry)
     target = target_of_rollback(registry.history(), version)
@@ -121,12 +135,11 @@ def rollback(
             f"rollback must name another version than the active one, got {target}; "
             "`python -m task history` lists what there is"
         )
-    _, sha = publish.checked(store, target)
-    if service:
-        service.check()
+    sha, asked = _checked(healer, store, target)
     done = {"version": target, "previous": active, "hold": True, "dry_run": dry_run}
     if dry_run:
-        return done
+        return Change(done=done)
+    now = healer.now()
     hold = Hold(since=now, reason=f"rolled back from {active} by hand", version=target)
     entry = registry.promote(
         version=target,
@@ -136,23 +149,15 @@ def rollback(
         now=now,
         hold=hold,
     )
-    publish.checked(store, target)  # a run's retention may have crossed the change
-    return done | {"serial": entry.serial, "deployment": bring_back(service, target)}
+    return _told(healer, store, Change(done=done, entry=entry, questions=asked))
 
 
-def promote(
-    registry: Registry,
-    store: Store,
-    version: str,
-    *,
-    service: Service | None,
-    now: datetime,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """Put a published version into service; returns what changed.
+def promote(healer: Healer, store: Store, version: str, *, dry_run: bool = False) -> Change:
+    """Put a published version into service.
 
     ServingError: the service is not there, or could not be told; what was active is so again.
     """
+    registry = healer.registry
     publish.check_pair(store, registry)
     active, hold = registry.active(), registry.hold()
     if hold is not None:
@@ -162,28 +167,102 @@ def promote(
         )
     if active is not None and active.version == version:
         raise NotDoneError(f"promote must name another version than the active one, got {version}")
-    _, sha = publish.checked(store, version)
-    if service:
-        service.check()
+    if still := [run.run_id for run in registry.runs() if run.state == "rolling_out"]:
+        # What is active has not been proved: a promotion that fails would make it so for good.
+        raise NotDoneError(
+            f"promote needs every roll-out to have ended, {still[0]} is rolling_out: wait for it, "
+            "or for the healer; `python -m task rollback` is possible at once"
+        )
+    sha, asked = _checked(healer, store, version)
     done = {
         "version": version,
         "previous": active.version if active else None,
         "dry_run": dry_run,
     }
     if dry_run:
-        return done
+        return Change(done=done)
     run = registry.run(version)
     entry = registry.promote(
         version=version,
         sha=sha,
         expected_serial=active.serial if active else 0,
         action="promote",
-        now=now,
+        now=healer.now(),
         metrics=run.metrics if run else {},
     )
-    publish.checked(store, version)  # a run's retention may have crossed the change
-    deployment = bring_by_hand(service, registry, entry, now=now)
-    return done | {"serial": entry.serial, "deployment": deployment}
+    return _told(healer, store, Change(done=done, entry=entry, questions=asked))
+
+
+def _checked(healer: Healer, store: Store, version: str) -> tuple[str, Sequence[Question]]:
+    """The sha of a version that is whole and passes its self-test, and what to ask it."""
+    with versions.opened(store, version) as folder:
+        asked, sha = questions.of(folder), artifact.sha256(folder / artifact.MANIFEST)
+    if healer.service:
+        healer.service.check()
+    return sha, asked
+
+
+def _told(healer: Healer, store: Store, change: Change) -> Change:
+    """The change once the service has been told of it."""
+    assert change.entry is not None, "nobody is told of a dry run"
+    done = {**change.done, "serial": change.entry.serial}
+    service = healer.service
+    try:
+        versions.checked(store, change.version)  # a run's retention may have crossed the change
+        deployment = None if service is None else service.force().deployment
+    except RetrainError as error:
+        raise _not_served(healer, change.entry, error) from error
+    return replace(change, done=done | {"deployment": deployment}, deployment=deployment)
+
+
+def in_service(
+    healer: Healer, change: Change, *, shield: Callable[[], AbstractContextManager[None]]
+) -> Mapping[str, Any]:
+    """What changed, once it serves. ServingError: it does not; a promotion is then undone."""
+    if change.entry is None:
+        return change.done
+    service = healer.service
+    if service is None or change.deployment is None:
+        return {**change.done, "proved": unproved(None, healer.verify)}
+    proof = Proof(
+        expected=Expected(version=change.version, sha=change.entry.sha),
+        questions=change.questions,
+        bake_seconds=0,
+    )
+    try:
+        return {**change.done, "proved": by_hand(healer, proof, change.deployment)}
+    except ServingError as error:
+        with shield():
+            raise _not_served(healer, change.entry, error) from error
+
+
+def _not_served(healer: Healer, entry: HistoryEntry, error: RetrainError) -> ServingError:
+    """What to say of a change that did not come into service; a promotion is undone."""
+    service = healer.service
+    again = (
+        f"`aws ecs update-service --cluster {service.cluster} --service {service.name} "
+        "--force-new-deployment`"
+        if isinstance(service, EcsService)
+        else f"see that {service} answers"
+    )
+    if entry.action == "rollback":
+        stays = f"{error}; {entry.version} is active and promotion on hold"
+        if service is None:
+            return ServingError(stays)
+        return ServingError(f"{stays}, but {service} answers with what it has loaded: {again}")
+    try:
+        back = restore(healer, entry)
+    except RetrainError as late:
+        return ServingError(f"{error}; and {entry.version} could not be taken back: {late}")
+    state = f"{back} is active again" if back else NOTHING_BEFORE
+    said = f"{error}; so {entry.version} was taken back: {state}"
+    if service is None:
+        return ServingError(said)
+    try:
+        service.force()
+    except ServingError as late:
+        return ServingError(f"{said}, but {service} could not be told of it ({late}): {again}")
+    return ServingError(f"{said}; see that every task of {service} serves it")
 
 
 def resume(registry: Registry, *, dry_run: bool = False) -> dict[str, Any]:

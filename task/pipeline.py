@@ -1,4 +1,4 @@
-"""The whole run: votes in, a proven model out.
+"""The whole run: votes in, a proven model in service.
 
     python -m task run
 
@@ -35,6 +35,7 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     try:
         with attempt:
             attempt.check()
+            deploy.heal_left_open(loop, attempt)
             publish.check_pair(loop.store, loop.registry)
             if (too_few := enough(count(loop), settings, counted=loop.launched)) is not None:
                 attempt.end(attempt.record("skipped", too_few))

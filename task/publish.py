@@ -7,9 +7,7 @@ same run. An equal manifest is adopted, a different one is an error.
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +23,7 @@ from common.errors import (
 from common.registry import Registry
 from common.registry.records import check_run_id
 from common.store import Store
-from task import artifact
-from task.artifact import ScoreTable
+from task import artifact, versions
 from task.folder import RECORD, RunFolder, read_record
 
 log = logging.getLogger(__name__)
@@ -49,61 +46,17 @@ def publish(store: Store, version: str, folder: Path) -> Published:
     An equal version is adopted. ArtifactError: it fails its self-test, and nothing is written.
     AlreadyExistsError: there is a different one, which stays whole.
     """
-    key = _model_key(check_run_id(version), artifact.MANIFEST)
+    key = versions.key(check_run_id(version), artifact.MANIFEST)
     artifact.self_test(folder)
     manifest = artifact.manifest(folder)
     if store.exists(key):
         store.create(key, manifest)  # before any file of a version that exists is touched
     for name in artifact.digests(folder):
-        store.put(_model_key(version, name), folder / name)
+        store.put(versions.key(version, name), folder / name)
     store.create(key, manifest)
-    with opened(store, version) as copy:
+    with versions.opened(store, version) as copy:
         artifact.self_test(copy)
         return Published(version=version, sha=artifact.sha256(copy / artifact.MANIFEST))
-
-
-@contextmanager
-def opened(store: Store, version: str) -> Iterator[Path]:
-    """A verified copy of a version in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="version-") as folder:
-        path = Path(folder)
-        fetch(store, version, path)
-        yield path
-
-
-def fetch(store: Store, version: str, folder: Path) -> str:
-    """Download a version and verify every digest; returns the sha256 of its manifest.
-
-    Raises NotDoneError when there is no such version, ArtifactError when it is damaged.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        store.fetch(
-            _model_key(check_run_id(version), artifact.MANIFEST), folder / artifact.MANIFEST
-        )
-    except MissingError as error:
-        raise NotDoneError(
-            f"{version} must be a published version, the store has no manifest of it; "
-            "`python -m task history` lists what there is"
-        ) from error
-    for name in artifact.files(folder):
-        with suppress(MissingError):  # verified below, with the others
-            store.fetch(_model_key(version, name), folder / name)
-    return artifact.verify(folder)
-
-
-def checked(store: Store, version: str) -> tuple[ScoreTable, str]:
-    """A version's table and sha, after its digests and its self-test."""
-    with opened(store, version) as folder:
-        table = artifact.self_test(folder)
-        return table, artifact.sha256(folder / artifact.MANIFEST)
-
-
-def versions(store: Store) -> list[str]:
-    """All published versions, by name."""
-    suffix = f"/{artifact.MANIFEST}"
-    keys = store.keys("models/")
-    return [key.split("/")[1] for key in keys if key.endswith(suffix)]
 
 
 def save_run(store: Store, folder: RunFolder, *, with_votes: bool) -> None:
@@ -161,7 +114,7 @@ def check_pair(store: Store, registry: Registry) -> None:
     A registry that was lost or mistaken looks like one before the first model: without this
     check a run would promote without any comparison, and retention would delete the champion.
     """
-    strangers = set(versions(store)) - {run.run_id for run in registry.runs()}
+    strangers = set(versions.published(store)) - {run.run_id for run in registry.runs()}
     if strangers:
         raise UsageError(
             "STORE_URL and REGISTRY_URL must belong together, got a store with "
@@ -205,7 +158,7 @@ def retain(
         if version in _safe(registry, keep):
             continue  # a person has made it active since
         # The manifest goes first: from then on the version does not exist.
-        store.delete(_model_key(version, artifact.MANIFEST))
+        store.delete(versions.key(version, artifact.MANIFEST))
         for key in store.keys(f"models/{version}/"):
             store.delete(key)
         removed.append(f"models/{version}")
@@ -235,17 +188,17 @@ def _surplus(store: Store, registry: Registry, max_backups: int, keep: str | Non
     safe = _safe(registry, keep)
     born = {run.run_id: run.created_at for run in registry.runs()}
     oldest = datetime.min.replace(tzinfo=UTC)
-    newest_first = sorted(versions(store), key=lambda v: born.get(v, oldest), reverse=True)
+    newest_first = sorted(
+        versions.published(store), key=lambda v: born.get(v, oldest), reverse=True
+    )
     return [v for v in newest_first if v not in safe][max(0, max_backups - len(safe)) :]
 
 
 def _unfinished(store: Store) -> list[str]:
     """Versions that have files and no manifest."""
-    return sorted({key.split("/")[1] for key in store.keys("models/")} - set(versions(store)))
-
-
-def _model_key(version: str, name: str) -> str:
-    return f"models/{version}/{name}"
+    return sorted(
+        {key.split("/")[1] for key in store.keys("models/")} - set(versions.published(store))
+    )
 
 
 def _run_key(run_id: str, name: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from common.errors import NotDoneError
 from common.feedback import SPLIT_VERSION
 from common.settings import Settings
-from task import artifact, prepare, publish, stages, train
+from task import artifact, prepare, publish, stages, train, versions
 from task.evaluate import self_test_cells
 from task.folder import RunFolder, of
 from task.stages import Loop
@@ -73,9 +73,9 @@ def _again(loop: Loop, folder: RunFolder, record: dict[str, Any]) -> RunFolder:
 
 
 def _difference(loop: Loop, run_id: str, model: Path) -> float | None:
-    if run_id not in publish.versions(loop.store):
+    if run_id not in versions.published(loop.store):
         return None
-    with publish.opened(loop.store, run_id) as folder:
+    with versions.opened(loop.store, run_id) as folder:
         ours, theirs = artifact.load(model), artifact.load(folder)
     if ours.like.shape != theirs.like.shape:
         return 1.0

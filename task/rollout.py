@@ -1,218 +1,235 @@
-"""Brings a version that was made active into service: the ECS service deploys anew and loads it.
+"""Brings a version that was made active into service, and proves that people are served by it.
 
-    SERVING_URL=ecs://hairme/api        or none: nobody is told
+    SERVING_URL=ecs://hairme/api        or http://127.0.0.1:8000, or none: nobody is told
 
-The service is looked at before the pointer moves. If it cannot be told afterwards, what was
-active before is made active again, on condition that nobody has changed it meanwhile. What is
-not done here: nobody asks the service which model it answers with, so a promotion is not proved
-in service, and says so.
+Force a deployment, wait until every task says that it serves this very version, ask it the
+labelled test votes, watch its errors for a while. Whatever is not as it should be takes the
+version back (`common.healing`). A run that dies in here stays `rolling_out`, and is healed.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from common.aws_errors import as_error
-from common.errors import RetrainError, ServingError, UsageError
-from common.registry import Registry
+from common.errors import NotServedError, ServingError, UnreachableError
+from common.healing import CHANGED_EXIT, Healer, note, take_back
 from common.registry.records import HistoryEntry, Run
-
-if TYPE_CHECKING:
-    from types_boto3_ecs import ECSClient
+from common.serving import Service
+from common.serving.answers import BATCH, Api
+from common.serving.watch import (
+    Expected,
+    Serving,
+    Verify,
+    check,
+    check_model,
+    force,
+    until,
+    until_served,
+)
+from task.questions import Question
 
 log = logging.getLogger(__name__)
 
-ROLLED_BACK_EXIT = 4
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"
-_ADDRESS = re.compile(rf"ecs://({_NAME})/({_NAME})")
+ASK_SECONDS = 15.0
+"""A balancer may fail a request just after a deployment: so long the questions are asked again."""
+LOOKS = 6
+"""So often the service is looked at while it bakes, or every `LONGEST_PAUSE` seconds."""
+LONGEST_PAUSE = 10.0
+MISSED = 2
+"""So many looks in a row may fail while it bakes: a network hiccups."""
+SAME = 1e-6
+"""Answers travel as the shortest decimals of single precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forced:
-    """A deployment that was forced, and how many tasks the service wants to run."""
+class Proof:
+    """What a roll-out must show."""
 
-    deployment: str
-    desired: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """The ECS service that serves the active version."""
-
-    cluster: str
-    name: str
-    ecs: ECSClient = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return f"ecs://{self.cluster}/{self.name}"
-
-    def check(self) -> None:
-        """Raise ServingError unless the service is there and can deploy."""
-        with as_error(ServingError, "the service must tell how it is", "SERVING_URL"):
-            answer = self.ecs.describe_services(cluster=self.cluster, services=[self.name])
-        found = answer["services"][0].get("status") if answer.get("services") else "MISSING"
-        if found != "ACTIVE":
-            raise ServingError(
-                f"the service must be ACTIVE to be told of a new model, {self} is {found}: make "
-                "it, or correct SERVING_URL or AWS_REGION"
-            )
-
-    def deploy(self) -> Forced:
-        """Force a new deployment, so that every task starts anew and loads the active version."""
-        with as_error(ServingError, "the service must deploy anew", "SERVING_URL"):
-            answer = self.ecs.update_service(
-                cluster=self.cluster, service=self.name, forceNewDeployment=True
-            )
-        service = answer.get("service", {})
-        primary = [d for d in service.get("deployments", []) if d.get("status") == "PRIMARY"]
-        if not primary or not primary[0].get("id"):
-            raise ServingError(
-                f"the service must deploy anew, got no PRIMARY deployment of {self}: look at its "
-                "events, then run again"
-            )
-        return Forced(deployment=primary[0]["id"], desired=service.get("desiredCount", 0))
+    expected: Expected
+    questions: Sequence[Question]
+    bake_seconds: float
 
 
-def service_at(address: str, ecs: Callable[[], ECSClient]) -> Service | None:
-    """Who serves, by SERVING_URL; None for `none`. Raises UsageError for any other address."""
-    if address == "none":
-        return None
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        # Only the scheme is repeated: an address of another kind may bear a password.
-        raise UsageError(
-            "SERVING_URL must be none or ecs://CLUSTER/SERVICE, got one of the kind "
-            f"{address.partition('://')[0][:20]!r}: name the cluster and the service that serve "
-            "the model, or set SERVING_URL=none"
-        )
-    with as_error(UsageError, "ECS must be within reach", "SERVING_URL"):
-        return Service(cluster=found[1], name=found[2], ecs=ecs())
-
-
-def unproved(service: Service | None) -> str:
-    """What nobody knows of a promotion, as part of its reason."""
+def unproved(service: Service | None, verify: str) -> str | None:
+    """What will not be known of a promotion even if all goes well; None: it will be proved."""
     if service is None:
         return "not proved in service: SERVING_URL is none"
-    return f"not proved in service: nobody has asked {service} which model it answers with"
+    if verify == "health":
+        return (
+            f"not proved in service: verify is health, so no task of {service} says what it serves"
+        )
+    if verify == "deployment":
+        return f"not proved in service: verify is deployment, so no task of {service} is asked"
+    return None
 
 
-def roll_out(
-    service: Service | None, registry: Registry, entry: HistoryEntry, run: Run, *, now: datetime
-) -> Run:
-    """Bring the version that `entry` made active into service; the run's record after it.
+def roll_out(healer: Healer, proof: Proof, entry: HistoryEntry, run: Run) -> Run:
+    """Bring the version that `entry` made active into service; the run's end.
 
-    `run` is its record as promoted. If the service cannot be told, what was active before is
-    active again: `rolled_back`, or `failed` where there was nothing before.
+    `run` is its record as `rolling_out`, or as `promoted` where nobody serves. Raises what ends
+    the waiting (a signal, a lost lease, a registry that is gone): then it is left open.
     """
-    promoted = replace(run, serial=entry.serial)
+    service, begun = healer.service, replace(run, serial=entry.serial)
     if service is None:
-        return promoted
+        return begun
     try:
-        forced = service.deploy()
+        stage = force(service, healer.patience)
+        note(healer, begun, _told(stage.deployment), deployment=stage.deployment or None)
+        told = replace(begun, deployment=stage.deployment or None)
+        if not stage.desired:
+            says = f"{_told(stage.deployment)} of a service whose desired count is 0: not proved"
+            return _ended(healer, told, "promoted", says)
+        says = _proved(healer, service, proof, stage.deployment, told)
     except ServingError as error:
-        log.error("%s", error)
-        return _taken_back(service, registry, entry, promoted, error, now)
-    reason = f"{run.reason}; {_told(forced)}"
-    return replace(promoted, deployment=forced.deployment, reason=reason)
+        return take_back(healer, begun, str(error))
+    return _ended(healer, told, "served" if healer.verify == "model" else "promoted", says)
 
 
-def bring_by_hand(
-    service: Service | None, registry: Registry, entry: HistoryEntry, *, now: datetime
-) -> str | None:
-    """Bring a version that a person promoted into service; the deployment's id.
+def _proved(healer: Healer, service: Service, proof: Proof, deployment: str, run: Run) -> str:
+    """Wait, ask, bake; what was proved. Raises ServingError for whatever is not as it should be."""
+    serving = until_served(service, deployment, proof.expected, healer.verify, healer.patience)
+    note(healer, run, f"{len(serving.apis) or 'all'} tasks serve it: {serving.stage.says}")
+    asked = 0
+    if healer.verify == "model":
+        brief = replace(healer.patience, seconds=min(ASK_SECONDS, healer.patience.seconds))
+        asked = until(brief, lambda: ask(service, serving.apis, proof.questions))
+    if asked:
+        note(healer, run, f"{asked:,} answers in service are those that were evaluated")
+    _bake(healer, service, serving, proof)
+    # Whoever has come meanwhile, as when the service is scaled out, serves it too.
+    serving = until_served(service, deployment, proof.expected, healer.verify, healer.patience)
+    says = f"{_told(deployment)}; {len(serving.apis)} tasks serve it"
+    if healer.verify != "model":
+        return says
+    return f"{says}, {asked:,} answers are as evaluated, {proof.bake_seconds:g} s without an error"
 
-    Raises ServingError if the service cannot be told; what was active before is active again.
+
+def _told(deployment: str) -> str:
+    return f"deployment {deployment} was forced" if deployment else "the API follows the pointer"
+
+
+def ask(service: Service, apis: Sequence[Api], questions: Sequence[Question]) -> int:
+    """Ask in service what was evaluated; how many answers came. NotServedError: another answer.
+
+    Through the load balancer as people do, or else each task.
     """
-    if service is None:
-        return None
-    try:
-        return service.deploy().deployment
-    except ServingError as error:
+    asked = 0
+    for api in [Api(service.address)] if service.address else apis:
+        for start in range(0, len(questions), BATCH):
+            some = questions[start : start + BATCH]
+            _compare(api, some, api.predict([question.item for question in some]))
+            asked += len(some)
+    return asked
+
+
+def _compare(api: Api, questions: Sequence[Question], answers: Sequence[Mapping[str, Any]]) -> None:
+    wrong = [
+        (question, answer)
+        for question, answer in zip(questions, answers, strict=True)
+        if not _same(question, answer)
+    ]
+    if wrong:
+        question, answer = wrong[0]
+        raise NotServedError(
+            f"{api} must answer as the version was evaluated, {len(wrong):,} of "
+            f"{len(questions):,} answers differ: to {', '.join(question.item.values())} it says "
+            f"{answer.get('like_probability')} ({'like' if answer.get('like') else 'dislike'}) "
+            f"instead of {question.like_probability:.6f} ({'like' if question.like else 'dislike'})"
+        )
+
+
+def _same(question: Question, answer: Mapping[str, Any]) -> bool:
+    found = answer.get("like_probability")
+    near = isinstance(found, float | int) and abs(found - question.like_probability) <= SAME
+    return near and answer.get("like") is question.like
+
+
+def _bake(healer: Healer, service: Service, serving: Serving, proof: Proof) -> None:
+    """Watch for a while: the same tasks, the same version, no new errors."""
+    patience, missed = healer.patience, 0
+    before: Mapping[str, int] | None = None
+    end, pause = patience.clock() + proof.bake_seconds, proof.bake_seconds / LOOKS
+    while True:
         try:
-            restore(registry, entry, now=now)
-        except RetrainError as late:
-            raise ServingError(_stuck(entry, error, late)) from late
-        raise ServingError(_taken(entry, error, _again(service, entry.previous))) from error
+            stage = service.stage(serving.stage.deployment)
+            alive = serving.apis and service.tasks(stage.deployment)
+            # One that has come since, as when the service is scaled out, may still be starting.
+            now = _vitals(healer, [api for api in serving.apis if api in alive], proof)
+            if before is None:  # who has gone since it was asked is missed as well
+                gone = set(serving.apis) - set(alive)
+                before = {**now, **{str(api): 0 for api in gone}}
+            _still_well(before, now, stage.desired)
+            missed = 0
+        except NotServedError:
+            raise
+        except ServingError:
+            missed += 1
+            if missed > MISSED:
+                raise
+        if not missed and patience.clock() >= end:
+            return
+        patience.sleep(min(pause, LONGEST_PAUSE))
 
 
-def bring_back(service: Service | None, version: str) -> str | None:
-    """Bring the version that a person went back to into service; the deployment's id.
+def _vitals(healer: Healer, apis: Sequence[Api], proof: Proof) -> dict[str, int]:
+    """Each task, by its address and since when it serves, and how many requests it has failed.
 
-    Raises ServingError if the service cannot be told. Unlike a promotion it is not undone: it
-    is the version left that is not wanted, and whatever task starts from now on leaves it.
+    Raises ServingError when one is not well, or serves something else.
     """
-    if service is None:
-        return None
-    try:
-        return service.deploy().deployment
-    except ServingError as error:
-        raise ServingError(
-            f"{error}; {version} is active and promotion on hold, but {service} answers with what "
-            f"it has loaded: `aws ecs update-service --cluster {service.cluster} --service "
-            f"{service.name} --force-new-deployment`"
-        ) from error
+    if healer.verify != "model":
+        check(apis, proof.expected, healer.verify)
+        return {}
+    found = {}
+    for api in apis:
+        model = api.model()
+        check_model(api, model, proof.expected)
+        found[f"{api} since {model.since}"] = api.errors()
+    return found
 
 
-def restore(
-    registry: Registry, entry: HistoryEntry, *, now: datetime, run: Run | None = None
-) -> None:
-    """Make active again what was before `entry`, or nothing if that was nothing.
+def _still_well(before: Mapping[str, int], now: Mapping[str, int], desired: int) -> None:
+    """Raise NotServedError for requests that failed, and for tasks that are gone."""
+    failed = sum(now.values()) - sum(before[task] for task in before.keys() & now.keys())
+    if failed > 0:
+        raise NotServedError(f"it must answer without errors, {failed} requests failed")
+    gone = before.keys() - now.keys()
+    if gone and desired >= len(before):
+        raise NotServedError(
+            f"every task must stay alive, {len(gone)} of {len(before)} died or began anew"
+        )
 
-    Raises ChampionChangedError if somebody has changed it since, who then is right.
+
+def _ended(healer: Healer, run: Run, state: Literal["served", "promoted"], says: str) -> Run:
+    """The end of a roll-out, unless somebody has changed the active version in the midst of it."""
+    active = healer.registry.active()
+    if active is None or active.serial != run.serial:
+        who = active.version if active else "nothing"
+        reason = f"{run.reason}; {says}; but somebody made {who} active meanwhile, which stays"
+        return replace(run, state="failed", exit=CHANGED_EXIT, reason=reason)
+    missing = unproved(healer.service, healer.verify)
+    reason = "; ".join(filter(None, (run.reason, says, missing)))
+    return replace(run, state=state, exit=0, reason=reason)
+
+
+def by_hand(healer: Healer, proof: Proof, deployment: str) -> str:
+    """Wait until a version that a person made active serves; what was proved.
+
+    A person may sit where no way leads to the tasks: then their deployment is all that is proved.
+    Raises ServingError when the version does not serve: what follows from that is the person's.
     """
-    before = [each for each in registry.history() if each.version == entry.previous]
-    registry.promote(
-        version=entry.previous,
-        sha=before[-1].sha if entry.previous else "",
-        expected_serial=entry.serial,
-        action="restore",
-        now=now,
-        run=run,
-    )
-
-
-def _taken_back(
-    service: Service,
-    registry: Registry,
-    entry: HistoryEntry,
-    run: Run,
-    error: ServingError,
-    now: datetime,
-) -> Run:
-    ended = replace(run, state="failed", exit=error.exit_code, reason=str(error))
-    if entry.previous is not None:
-        ended = replace(ended, state="rolled_back", exit=ROLLED_BACK_EXIT)
+    service, verify = healer.service, healer.verify
+    assert service is not None, "there is nobody to wait for"
+    first: Verify = verify if service.follows else "deployment"
+    serving = until_served(service, deployment, proof.expected, first, healer.patience)
+    if verify != "model":
+        return str(unproved(service, verify))
     try:
-        restore(registry, entry, now=now, run=ended)
-    except RetrainError as late:
-        reason = _stuck(entry, error, late)
-        return replace(run, state="failed", exit=late.exit_code, reason=reason)
-    return replace(ended, reason=_taken(entry, error, _again(service, entry.previous)))
-
-
-def _taken(entry: HistoryEntry, error: ServingError, again: str) -> str:
-    return f"{error}; so {entry.version} was taken back: {again}"
-
-
-def _stuck(entry: HistoryEntry, error: ServingError, late: RetrainError) -> str:
-    return f"{error}; and {entry.version} could not be taken back: {late}"
-
-
-def _again(service: Service, version: str | None) -> str:
-    """What serves after a restoration; an answer that got lost may have begun a deployment."""
-    if version is None:
-        return "no version is active, as before"
-    try:
-        return f"{version} is active again, and {_told(service.deploy())} for it"
-    except ServingError:
-        return f"{version} is active again; see that every task of {service} serves it"
-
-
-def _told(forced: Forced) -> str:
-    nobody = "" if forced.desired else " of a service whose desired count is 0"
-    return f"deployment {forced.deployment}{nobody} was forced"
+        apis = service.tasks(serving.stage.deployment)
+        check(apis, proof.expected, verify)
+        asked = ask(service, apis, proof.questions)
+    except UnreachableError as error:
+        return f"its deployment is complete; not asked what it serves, from here: {error}"
+    return f"{len(apis)} tasks serve it, {asked:,} answers are as evaluated"

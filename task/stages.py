@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -23,17 +24,19 @@ from common.aws import client
 from common.database import open_votes
 from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
+from common.healing import Healer
 from common.registry import Registry, open_registry
 from common.registry.records import last_verdict
+from common.serving import Service, service_at
+from common.serving.watch import Patience, verify_of
 from common.settings import Settings, public, require
 from common.store import Store, open_store
-from task import artifact, base, evaluate, gate, host, prepare, publish, train, validate
+from task import artifact, base, evaluate, gate, host, prepare, publish, train, validate, versions
 from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
 from task.host import Host
 from task.prepare import CELLS, PREPARED
-from task.rollout import Service, service_at
 from task.snapshot import BaseSnapshot, Snapshot
 
 if TYPE_CHECKING:
@@ -64,7 +67,8 @@ class Loop:
     `now` is the time in UTC, `clock` gives seconds from an arbitrary start. A client is made
     when a command first asks for it, so a command needs only the addresses that it uses.
     `host` is who carries it out, `launched` whether a trigger has launched the run. `bar` shows
-    progress to whoever watches, `ecs` makes the client that a service is told by.
+    progress to whoever watches, `ecs` makes the client that a service is told by, `sleep` waits
+    so many seconds for it.
     """
 
     settings: Settings
@@ -75,6 +79,7 @@ class Loop:
     launched: bool = False
     bar: Bar = _no_bar
     ecs: Callable[[], ECSClient] = _ecs
+    sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def store(self) -> Store:
@@ -87,7 +92,23 @@ class Loop:
     @cached_property
     def service(self) -> Service | None:
         """Who serves; None for nobody."""
-        return service_at(require(self.settings, "serving_url")[0], self.ecs)
+        address = require(self.settings, "serving_url")[0]
+        return service_at(address, self.ecs, balancer=self.settings.service_url)
+
+    def healer(self, check: Callable[[], None] = lambda: None) -> Healer:
+        """What brings versions into service and back; `check` may end a waiting by raising."""
+
+        def sleep(seconds: float) -> None:
+            self.sleep(seconds)
+            check()
+
+        return Healer(
+            registry=self.registry,
+            service=self.service,
+            verify=verify_of(self.settings),
+            patience=Patience(seconds=self.settings.rollout_seconds, clock=self.clock, sleep=sleep),
+            now=self.now,
+        )
 
 
 def last_cutoff(loop: Loop) -> datetime | None:
@@ -347,7 +368,7 @@ def _champion(
     if version is None:
         return None, None
     target = folder.file("champion")
-    publish.fetch(loop.store, version, target)
+    versions.fetch(loop.store, version, target)
     table = artifact.self_test(target)
     cutoff = datetime.fromisoformat(str(table.metadata["cutoff"]))
     return table, round(cutoff.timestamp() * MICROSECONDS)

@@ -40,10 +40,9 @@ FIRST_BY_EXIT = {
 FIRST = "Read the last lines of the task's log."
 FIRST_OF_NO_TASK = "Read the trigger's log: no task began. Then send {} to it for another run."
 FIRST_AFTER_ITS_END = "Nothing: the run was on record already. Read the task's log if it recurs."
-FIRST_AFTER_PROMOTION = (
-    "The pointer moved to {version}, but the service was perhaps not told, and may serve the model "
-    "of before. Tell it: aws ecs update-service --cluster CLUSTER --service SERVICE "
-    "--force-new-deployment; or go back: python -m task rollback."
+FIRST_OF_ROLLOUT = (
+    "Nothing yet: {version} is active and not proved in service. The healer (or the next run) "
+    "brings {previous} back, and you are told how that ended: python -m task status."
 )
 
 
@@ -106,10 +105,11 @@ def publish(sns: SNSClient, topic: str, alert: Alert) -> None:
 
 def _first(run: Run, end: TaskEnd | None) -> str:
     """What to do first: by the cause if ECS gives one that tells, else by the exit status."""
+    if run.state == "rolling_out":
+        before = run.previous or "the time before the first version"
+        return FIRST_OF_ROLLOUT.format(version=run.version, previous=before)
     if not run.exit:
-        if run.serial is None or run.deployment:
-            return FIRST_AFTER_ITS_END
-        return FIRST_AFTER_PROMOTION.format(version=run.version)
+        return FIRST_AFTER_ITS_END
     if end is not None and end.cause in FIRST_BY_CAUSE:
         return FIRST_BY_CAUSE[end.cause]
     if not run.task_arn and run.started_at is None:

@@ -33,11 +33,19 @@ ABANDONED_EXIT = 1
 _GONE = "task was not found"
 
 
-def overdue(runs: Iterable[Run], deadline_minutes: int, now: datetime) -> list[Run]:
-    """The runs whose task should long have ended; one may hang after its promotion, too."""
+def overdue(
+    runs: Iterable[Run], lease: Lease | None, deadline_minutes: int, now: datetime
+) -> list[Run]:
+    """The runs whose task should long have ended; one may hang after its promotion, too.
+
+    Not a roll-out whose lease was given back or taken over: it has no task, and is healed.
+    """
     allowed = timedelta(minutes=deadline_minutes + GRACE_MINUTES)
     return [
-        run for run in runs if run.ended_at is None and run.task_arn and now - _begun(run) > allowed
+        run
+        for run in runs
+        if run.ended_at is None and run.task_arn and now - _begun(run) > allowed
+        if run.state != "rolling_out" or (lease is not None and lease.run_id == run.run_id)
     ]
 
 

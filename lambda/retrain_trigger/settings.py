@@ -1,15 +1,15 @@
-"""What the two functions must be told beyond the loop's own settings (`common.settings`).
+"""What the functions must be told beyond the loop's own settings (`common.settings`).
 
     settings = read(TriggerSettings, os.environ)
 
-The variables begin with TRIGGER_ and WATCH_. Nothing that differs between stages has a default,
-and a misspelt name is an error: it would otherwise be a setting that nobody reads.
+The variables begin with TRIGGER_, WATCH_ and HEAL_. Nothing that differs between stages has a
+default, and a misspelt name is an error: it would otherwise be a setting that nobody reads.
 """
 
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from common.errors import UsageError
 from common.setting_rules import Rule, checked, shown, suggestion
@@ -128,10 +128,25 @@ class WatcherSettings(_Checked):
     stage: str = _text("stage, the dimension of every metric", r"[a-z][a-z0-9-]{0,31}", "prod")
 
 
-Kind = TypeVar("Kind", TriggerSettings, WatcherSettings)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HealerSettings(_Checked):
+    """Whose roll-outs the healer heals; which service it is says SERVING_URL."""
+
+    prefix: ClassVar[str] = "HEAL_"
+
+    cluster: str = _text(
+        "ECS cluster whose tasks are watched (ARN)",
+        _CLUSTER,
+        "arn:aws:ecs:us-east-1:123456789012:cluster/name",
+    )
+    stage: str = _text("stage, the dimension of every metric", r"[a-z][a-z0-9-]{0,31}", "prod")
 
 
-def variables(kind: type[TriggerSettings] | type[WatcherSettings]) -> dict[str, str]:
+Own: TypeAlias = type[TriggerSettings] | type[WatcherSettings] | type[HealerSettings]
+Kind = TypeVar("Kind", TriggerSettings, WatcherSettings, HealerSettings)
+
+
+def variables(kind: Own) -> dict[str, str]:
     """{environment variable: name of the field} of a kind of settings."""
     return {kind.prefix + field.name.upper(): field.name for field in dataclasses.fields(kind)}
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from common.database import VoteCounts
 from common.errors import AlreadyClaimedError, LaunchError, LeaseHeldError, UsageError
 from common.registry import Registry
-from common.registry.records import LIVE_STATES, Run, last_verdict, utc_text
+from common.registry.records import OPEN_STATES, Run, last_verdict, utc_text
 from common.settings import Settings
 from retrain_trigger import heal, metrics
 from retrain_trigger.decide import Decision, Known, Policy, decide
@@ -86,7 +86,8 @@ def answer(trigger: Trigger, request: Request) -> Answer:
     known = next((run for run in runs if run.run_id == request.run_id), None)
     if known is not None:
         return _again(trigger, request, known)
-    hung = heal.overdue(runs, trigger.settings.deadline_minutes, now)
+    lease = trigger.registry.lease()
+    hung = heal.overdue(runs, lease, trigger.settings.deadline_minutes, now)
     if not request.dry_run:
         runs = heal.end_all(trigger.ecs, trigger.registry, runs, hung, now)
     known_now = _known(trigger, runs, hung)
@@ -219,7 +220,7 @@ def _again(trigger: Trigger, request: Request, run: Run) -> Answer:
         else:
             reason = "the event came before and its task was not noted: asked for the same again"
             return _start(trigger, request, run, "adopted", reason)
-    if run.state in LIVE_STATES:
+    if run.state in OPEN_STATES:
         return _answer("adopted", f"the event came before: its run is {run.state}", request, run)
     if _unbegun(run) and not run.task_arn:
         raise LaunchError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import LaunchError, UsageError
 from common.registry import Registry
-from common.registry.records import LIVE_STATES, HistoryEntry, Run, State
+from common.registry.records import LIVE_STATES, OPEN_STATES, HistoryEntry, Run, State
 from retrain_trigger import alerts, heal, metrics
 from retrain_trigger.settings import WatcherSettings
 from retrain_trigger.stopped import TaskEnd
@@ -97,17 +97,18 @@ def daily(watcher: Watcher) -> dict[str, Any]:
     Raises LaunchError for a hung task that cannot be stopped, after everything else is done.
     """
     now, runs = watcher.now(), watcher.registry.runs()
-    abandoned = heal.abandoned(runs, watcher.registry.lease(), now)
+    lease = watcher.registry.lease()
+    abandoned = heal.abandoned(runs, lease, now)
     for run in abandoned:
         heal.close_abandoned(watcher.registry, run, now)
-    hung = heal.overdue(runs, watcher.deadline_minutes, now)
+    hung = heal.overdue(runs, lease, watcher.deadline_minutes, now)
     refused = [error for run in hung if (error := _stopped(watcher, run, now)) is not None]
     if hung or abandoned:
         runs = watcher.registry.runs()
     stopped = {run.run_id for run in hung}
     missed = [run for run in unheard(runs, now) if run.run_id not in stopped]
     # Nobody hears of a promotion's task that ended long ago; one that is stopped now is told once.
-    missed += [run for run in runs if run.run_id in stopped and run.state == "promoted"]
+    missed += [run for run in runs if run.run_id in stopped and run.serial is not None]
     for run in missed:
         _tell(watcher, run, None)
     found = health(runs, watcher.registry.history(), now)
@@ -158,7 +159,7 @@ def refusals_in_a_row(newest_first: Iterable[Run]) -> int:
     for run in newest_first:
         if run.state == "rejected":
             row += 1
-        elif run.state not in NEITHER and run.state not in LIVE_STATES:
+        elif run.state not in NEITHER and run.state not in OPEN_STATES:
             break
     return row
 

@@ -9,6 +9,7 @@ import pytest
 
 from task.interrupt import Interrupt
 from tests.unit.place import CHANGED, Place, fresh
+from tests.unit.rollouts import Scene, begun
 from tests.unit.signals import signals_taken
 
 
@@ -73,3 +74,10 @@ def learned(learned_place: Place, tmp_path: Path) -> Place:
 @pytest.fixture
 def tall(tall_place: Place, tmp_path: Path) -> Place:
     return tall_place.copy(tmp_path)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """The roll-out of m-new has begun, and m-old was active before."""
+    with begun(tmp_path, "m-old") as made:
+        yield made

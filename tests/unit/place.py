@@ -26,7 +26,7 @@ from common.store import Store, open_store
 from local.table import create_sqlite
 from local.votes import write_votes
 from local.world import World, make_world
-from task import publish
+from task import publish, versions
 from task.__main__ import main
 from tests.unit.signals import signals_kept
 
@@ -145,8 +145,8 @@ class Place:
         run = Run(run_id=version, created_at=now)
         self.registry.launch(run, owner="o", lease_seconds=60, now=now)
         lease = self.registry.claim(version, task="t", lease_seconds=60, now=now)
-        first = publish.versions(self.store)[0]
-        with publish.opened(self.store, first) as folder:
+        first = versions.published(self.store)[0]
+        with versions.opened(self.store, first) as folder:
             (folder / "manifest.json").unlink()
             metadata = json.loads((folder / "model.json").read_bytes())
             (folder / "model.json").write_text(json.dumps(metadata | {"version": version}))

@@ -6,7 +6,7 @@ an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types_boto3_ecs import ECSClient
 
 ADDRESS = "ecs://hairme/api"
+_ARN = "arn:aws:ecs:us-east-1:123456789012"
+_REVISION = f"{_ARN}:task-definition/api:7"
 
 
 @cache
@@ -64,6 +66,49 @@ class Ecs:
         )
         return self
 
+    def has(self, *deployments: tuple[str, str], desired: int = 1) -> Ecs:
+        """The next look finds these deployments, complete and with a task each."""
+        listed = [
+            {"id": number, "status": status, "rolloutState": "COMPLETED"}
+            | {"desiredCount": 1, "runningCount": 1, "pendingCount": 0}
+            for number, status in deployments
+        ]
+        service = {"status": "ACTIVE", "desiredCount": desired, "deployments": listed}
+        self._stub.add_response("describe_services", {"services": [service]})
+        return self
+
+    def runs(self, tasks: Sequence[Mapping[str, Any]], *, pages: int = 1) -> Ecs:
+        """The next question for the tasks: each has an `address`, maybe a `port` of its own."""
+        arns = [f"{_ARN}:task/hairme/{i}" for i in range(len(tasks))]
+        for page in range(pages):
+            more = {"nextToken": f"page {page + 1}"} if page + 1 < pages else {}
+            token = {"nextToken": f"page {page}"} if page else {}
+            self._stub.add_response(
+                "list_tasks",
+                {"taskArns": arns[page::pages], **more},
+                {"cluster": "hairme", "serviceName": "api", "desiredStatus": "RUNNING", **token},
+            )
+        listed = [i for page in range(pages) for i in range(page, len(tasks), pages)]
+        for start in range(0, len(tasks), 100):
+            some = listed[start : start + 100]
+            self._stub.add_response(
+                "describe_tasks",
+                {"tasks": [_task(arns[i], tasks[i]) for i in some]},
+                {"cluster": "hairme", "tasks": [arns[i] for i in some]},
+            )
+        return self
+
+    def defines(self, port: int | None) -> Ecs:
+        """The next question for the task definition: a sidecar, and the API with this port."""
+        ports = [{"containerPort": port, "hostPort": port}] if port else []
+        containers = [{"name": "sidecar"}, {"name": "api", "portMappings": ports}]
+        self._stub.add_response(
+            "describe_task_definition",
+            {"taskDefinition": {"containerDefinitions": containers}},
+            {"taskDefinition": _REVISION},
+        )
+        return self
+
     def refuses(self, operation: str, code: str) -> Ecs:
         """The next such operation is refused."""
         self._stub.add_client_error(operation, code, service_message="account 123456789012")
@@ -81,3 +126,18 @@ class Ecs:
     def _note(self, model: Any, **_: object) -> None:
         self.asked.append(model.name)
         self._happens.pop(model.name, lambda: None)()
+
+
+def _task(arn: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    address, port = task["address"], task.get("port")
+    network = [{"name": "subnetId", "value": "subnet-a"}]
+    network += [{"name": "privateIPv4Address", "value": address}] if address else []
+    bindings = [{"containerPort": 8080, "hostPort": port}] if port else []
+    return {
+        "taskArn": arn,
+        "taskDefinitionArn": _REVISION,
+        "startedBy": task.get("deployment", "ecs-svc/1"),
+        "lastStatus": task.get("status", "RUNNING"),
+        "attachments": [{"type": "ElasticNetworkInterface", "details": network}],
+        "containers": [{"name": "sidecar"}, {"name": "api", "networkBindings": bindings}],
+    }

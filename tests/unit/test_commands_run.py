@@ -10,7 +10,7 @@ import pytest
 
 from common.registry import open_registry
 from common.registry.records import Run
-from task import publish
+from task import versions
 from tests.unit.place import CHANGED, Place
 
 FIELDS = {
@@ -233,7 +233,7 @@ def test_a_run_that_fails_says_so_in_the_same_shape_and_closes_its_record(
         pytest.param([], {"DATABASE_URL": ""}, "DATABASE_URL must be set", id="no database"),
         pytest.param([], {"SERVING_URL": ""}, "SERVING_URL must be set", id="no service"),
         pytest.param(
-            [], {"SERVING_URL": "http://127.0.0.1:1"}, "SERVING_URL must be none", id="a service"
+            [], {"SERVING_URL": "http://10.0.0.1:1"}, "SERVING_URL must be none", id="a service"
         ),
         pytest.param(
             ["--min-improvement", "3"], {}, "min_improvement must be at most 1", id="range"
@@ -263,7 +263,7 @@ def test_a_store_whose_versions_the_registry_does_not_know_is_refused(
     tall: Place, command: str
 ) -> None:
     # Given the right store and another registry, as after a typo or a loss
-    before = publish.versions(tall.store)
+    before = versions.published(tall.store)
     words = {"run": ["run", "--skip-data-check"], "promote": ["promote", "m-b"]}.get(
         command, [command]
     )
@@ -275,5 +275,5 @@ def test_a_store_whose_versions_the_registry_does_not_know_is_refused(
     # Then nothing is promoted as "the first", and nothing is removed
     assert answer.exit == 2
     assert "must belong together" in answer.err
-    assert publish.versions(tall.store) == before
+    assert versions.published(tall.store) == before
     assert open_registry(other).active() is None

@@ -4,56 +4,91 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 
-from common.errors import ServingError
+from common.errors import NotDoneError, NotServedError, ServingError, StoreError
+from common.registry import Registry
 from common.registry.records import Run
+from common.serving import Service
+from task import versions
 from task.commands import COMMANDS, Call
-from task.interrupt import Interrupt
-from tests.unit.judged import loop_of
+from task.interrupt import Interrupt, Stop
+from tests.unit.judged import loop_of, served
 from tests.unit.place import Place
 from tests.unit.services import Ecs
+from tests.unit.serving import GOING_ON, Clock, FakeService, fake_api
 
-OURS = ("ecs-svc/1", "PRIMARY")
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/hairme/0a1b2c"
 
 
-def by_hand(place: Place, ecs: Ecs, command: str, version: str | None, *, dry: bool = False) -> int:
+@pytest.fixture
+def service(tall: Place) -> Iterator[FakeService]:
+    """Two tasks that serve m-d."""
+    with served(tall) as made:
+        yield made
+
+
+def by_hand(
+    place: Place,
+    service: Service | Ecs | None,
+    command: str,
+    version: str | None,
+    *,
+    dry: bool = False,
+    waits: Clock | None = None,
+    interrupt: Interrupt | None = None,
+) -> int:
     """The command as a person gives it."""
     call = Call(
         arguments=argparse.Namespace(version=version, dry_run=dry, json=True),
         flags={},
-        loop=loop_of(place, lambda: datetime.now(UTC), ecs),
-        interrupt=Interrupt(),
+        loop=loop_of(place, lambda: datetime.now(UTC), service, waits),
+        interrupt=interrupt or Interrupt(),
     )
     return COMMANDS[command](call)
+
+
+CHANGES = [("promote", "m-e"), ("rollback", None)]
 
 
 @pytest.mark.parametrize(
     ("command", "version", "active"),
     [("promote", "m-e", "m-e"), ("rollback", None, "m-c"), ("rollback", "m-a", "m-a")],
 )
-def test_a_change_by_hand_deploys_the_service_anew(
+def test_a_change_by_hand_deploys_the_service_anew_and_is_waited_for(
     tall: Place,
+    service: FakeService,
     capsys: pytest.CaptureFixture[str],
     command: str,
     version: str | None,
     active: str,
 ) -> None:
-    ecs, seen = Ecs().is_("ACTIVE").deploys(OURS), []
-    ecs.when("DescribeServices", lambda: seen.append(tall.active))
-    ecs.when("UpdateService", lambda: seen.append(tall.active))
+    # Given
+    seen: list[str | None] = []
+    service.checks = [lambda: seen.append(tall.active)]
+    service.meanwhile = lambda: seen.append(tall.active)
+    service.looks, waits = [GOING_ON] * 3, Clock()
 
-    assert by_hand(tall, ecs, command, version) == 0
+    # When
+    assert by_hand(tall, service, command, version, waits=waits) == 0
 
+    # Then
     assert seen == ["m-d", active]
+    assert {each.version for each in service.apis} == {active}
+    assert waits.seconds > 0
     done = json.loads(capsys.readouterr().out)
-    assert (done["version"], done["previous"], done["deployment"]) == (active, "m-d", "ecs-svc/1")
+    assert (done["version"], done["previous"], done["deployment"]) == (active, "m-d", "d-1")
+    assert "2 tasks serve it" in done["proved"]
+    assert "answers are as evaluated" in done["proved"]
 
 
-@pytest.mark.parametrize(("command", "version"), [("promote", "m-e"), ("rollback", None)])
+@pytest.mark.parametrize(("command", "version"), CHANGES)
 def test_a_service_that_is_not_there_keeps_everything_as_it_is(
     tall: Place, command: str, version: str | None
 ) -> None:
@@ -65,7 +100,7 @@ def test_a_service_that_is_not_there_keeps_everything_as_it_is(
     assert tall.everything() == before
 
 
-@pytest.mark.parametrize(("command", "version"), [("promote", "m-e"), ("rollback", None)])
+@pytest.mark.parametrize(("command", "version"), CHANGES)
 def test_a_dry_run_looks_at_the_service_and_tells_it_nothing(
     tall: Place, command: str, version: str | None
 ) -> None:
@@ -77,23 +112,121 @@ def test_a_dry_run_looks_at_the_service_and_tells_it_nothing(
     assert tall.everything() == before
 
 
-def test_a_promotion_of_which_the_service_cannot_be_told_is_taken_back(tall: Place) -> None:
-    ecs = Ecs().is_("ACTIVE").refuses("update_service", "ServerException").deploys(OURS)
+@pytest.mark.parametrize(("command", "version"), CHANGES)
+def test_a_person_who_cannot_reach_the_tasks_is_told_that_nobody_was_asked(
+    tall: Place,
+    service: FakeService,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    version: str | None,
+) -> None:
+    with fake_api() as gone:
+        service.apis.append(gone)
 
-    with pytest.raises(ServingError, match="m-e was taken back: m-d is active again"):
-        by_hand(tall, ecs, "promote", "m-e")
+    assert by_hand(tall, service, command, version) == 0
 
+    done = json.loads(capsys.readouterr().out)
+    assert done["proved"].startswith("its deployment is complete; not asked what it serves")
+    assert tall.active == done["version"]
+
+
+def test_without_a_service_nothing_is_proved_and_that_is_said(tall: Place) -> None:
+    done = tall.json("promote", "m-e")
+
+    assert (done["deployment"], done["proved"]) == (
+        None,
+        "not proved in service: SERVING_URL is none",
+    )
+
+
+def test_a_promotion_of_which_the_service_cannot_be_told_is_taken_back(
+    tall: Place, service: FakeService
+) -> None:
+    service.refusals = [ServingError("ServerException")]
+
+    with pytest.raises(ServingError, match="m-e was taken back: m-d is active again; see") as told:
+        by_hand(tall, service, "promote", "m-e")
+
+    assert "ServerException" in str(told.value)
     assert (tall.active, tall.registry.hold()) == ("m-d", None)
+    assert service.forced == ["m-d"], "the first call may have begun unheard"
     # And it can be tried again
-    assert by_hand(tall, Ecs().is_("ACTIVE").deploys(OURS), "promote", "m-e") == 0
+    assert by_hand(tall, service, "promote", "m-e") == 0
+
+
+@pytest.mark.parametrize("served_by", ["somebody", "nobody"])
+def test_a_promotion_whose_files_are_gone_once_it_is_active_is_taken_back(
+    tall: Place, service: FakeService, served_by: str
+) -> None:
+    lost = StoreError("the store must be readable, it timed out")
+    given = service if served_by == "somebody" else None
+    with (
+        mock.patch.object(versions, "checked", side_effect=lost),
+        pytest.raises(ServingError, match=r"timed out; so m-e was taken back: m-d is active"),
+    ):
+        by_hand(tall, given, "promote", "m-e")
+
+    assert (tall.active, service.forced) == ("m-d", ["m-d"] if given else [])
+
+
+def test_nothing_is_promoted_by_hand_while_a_roll_out_is_open(
+    tall: Place, service: FakeService
+) -> None:
+    first, *others = tall.registry.runs()
+    open_run = replace(first, state="rolling_out", exit=None)
+    with (
+        mock.patch.object(Registry, "runs", return_value=[open_run, *others]),
+        pytest.raises(NotDoneError, match=f"{open_run.run_id} is rolling_out"),
+    ):
+        by_hand(tall, service, "promote", "m-e")
+
+    assert (tall.active, service.forced) == ("m-d", [])
+
+
+def test_a_promotion_that_does_not_serve_is_taken_back(tall: Place, service: FakeService) -> None:
+    for each in service.apis:
+        each.alter = lambda answer: answer | {"like": not answer["like"]}
+
+    with pytest.raises(ServingError, match=r"answers differ.* m-e was taken back: m-d is active"):
+        by_hand(tall, service, "promote", "m-e")
+
+    assert tall.active == "m-d"
+    assert service.forced == ["m-e", "m-d"]
+
+
+def test_a_promotion_that_is_taken_back_untold_says_what_to_do(
+    tall: Place, service: FakeService
+) -> None:
+    service.refusals = [ServingError("ServerException"), ServingError("ThrottlingException")]
+    waits = Clock()
+
+    with pytest.raises(ServingError) as told:
+        by_hand(tall, service, "promote", "m-e", waits=waits)
+
+    assert "ServerException; so m-e was taken back: m-d is active again, but" in str(told.value)
+    assert "could not be told of it (ThrottlingException): see that" in str(told.value)
+    assert waits.seconds == 0, "nobody is made to wait for what may be tried again"
+
+
+def test_a_promotion_that_cannot_be_undone_says_both(tall: Place, service: FakeService) -> None:
+    def overtaken() -> None:
+        tall.json("promote", "m-b")
+
+    service.meanwhile, service.refusals = overtaken, [ServingError("ServerException")]
+
+    with pytest.raises(ServingError, match=r"ServerException; and m-e could not be taken back"):
+        by_hand(tall, service, "promote", "m-e")
+
+    assert tall.active == "m-b"
 
 
 def test_a_version_that_was_taken_back_does_not_count_as_deployed(unlearned: Place) -> None:
     # Given a version that a person promoted, in vain
     unlearned.json("run", "--run-id", "m-a", "--no-auto-deploy")
-    ecs = Ecs().is_("ACTIVE").refuses("update_service", "ServerException")
-    with pytest.raises(ServingError, match="no version is active"):
-        by_hand(unlearned, ecs, "promote", "m-a")
+    with served(unlearned) as service:
+        service.refusals = [ServingError("ServerException")]
+        with pytest.raises(ServingError, match="no version is active"):
+            by_hand(unlearned, service, "promote", "m-a")
 
     # When
     unlearned.json("history", "--export", "lines.json")
@@ -107,11 +240,43 @@ def test_a_version_that_was_taken_back_does_not_count_as_deployed(unlearned: Pla
 def test_a_rollback_of_which_the_service_cannot_be_told_stays_with_its_hold(tall: Place) -> None:
     ecs = Ecs().is_("ACTIVE").refuses("update_service", "ServerException")
 
-    with pytest.raises(ServingError, match="aws ecs update-service"):
+    with pytest.raises(ServingError, match="m-c is active and promotion on hold") as told:
         by_hand(tall, ecs, "rollback", None)
+
+    assert "aws ecs update-service --cluster hairme --service api" in str(told.value)
+    assert tall.active == "m-c"
+    assert tall.registry.hold() is not None
+
+
+def test_a_rollback_that_does_not_serve_stays_with_its_hold(
+    tall: Place, service: FakeService
+) -> None:
+    service.looks = [NotServedError("the deployment d-1 failed")]
+
+    with pytest.raises(ServingError, match=r"d-1 failed; m-c is active and promotion on hold"):
+        by_hand(tall, service, "rollback", None)
 
     assert tall.active == "m-c"
     assert tall.registry.hold() is not None
+    assert service.forced == ["m-c"]
+
+
+@pytest.mark.parametrize(("command", "version"), CHANGES)
+def test_who_stops_waiting_is_told_what_stays(
+    tall: Place,
+    service: FakeService,
+    interrupt: Interrupt,
+    command: str,
+    version: str | None,
+) -> None:
+    service.looks = [GOING_ON] * 5
+    waits = Clock(at=[(1.0, lambda: signal.raise_signal(signal.SIGINT))])
+
+    with pytest.raises(Stop, match="nobody has asked who serves it") as told:
+        by_hand(tall, service, command, version, waits=waits, interrupt=interrupt)
+
+    assert told.value.error.exit_code == 143
+    assert tall.active == (version or "m-c")
 
 
 def test_promotion_and_rollback_need_to_know_who_serves(tall: Place) -> None:
@@ -125,10 +290,10 @@ def test_promotion_and_rollback_need_to_know_who_serves(tall: Place) -> None:
 def test_an_address_of_a_kind_that_cannot_be_told_is_wrong_usage(
     tall: Place, words: list[str]
 ) -> None:
-    answer = tall.task(*words, SERVING_URL="http://127.0.0.1:8000")
+    answer = tall.task(*words, SERVING_URL="http://10.0.0.1:8000")
 
     assert (answer.exit, tall.active) == (2, "m-d")
-    assert "SERVING_URL must be none or ecs://CLUSTER/SERVICE" in answer.err
+    assert "must be none, http://127.0.0.1:PORT or ecs://CLUSTER/SERVICE" in answer.err
 
 
 def test_status_names_the_run_that_was_launched_and_its_task(learned: Place) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from common.errors import ChampionChangedError, LeaseLostError
 from common.registry.records import Hold
-from task import deploy
+from task import artifact, deploy, stages
+from task.folder import RunFolder
 from tests.unit.judged import Clock, concluded, evidence
 from tests.unit.place import Place
 
@@ -17,24 +21,30 @@ HOLD = Hold(since=datetime(2026, 11, 22, tzinfo=UTC), reason="rolled back", vers
 
 
 @pytest.mark.parametrize(
-    ("decision", "auto_deploy", "hold", "state", "says"),
+    ("decision", "auto_deploy", "hold", "missing", "state", "says"),
     [
-        ("promote", True, None, "promoted", "not proved in service"),
-        ("promote", False, None, "approved", "auto_deploy is off"),
-        ("promote", True, HOLD, "approved", "on hold since 2026-11-22T00:00:00+00:00"),
-        ("promote", False, HOLD, "approved", "on hold since"),
-        ("reject", True, None, "rejected", "why"),
-        ("reject", True, HOLD, "rejected", "why"),
-        ("inconclusive", True, None, "inconclusive", "why"),
-        ("inconclusive", False, HOLD, "inconclusive", "why"),
+        ("promote", True, None, None, "served", "why"),
+        ("promote", True, None, "not proved in service", "promoted", "why"),
+        ("promote", False, None, None, "approved", "auto_deploy is off"),
+        ("promote", True, HOLD, None, "approved", "on hold since 2026-11-22T00:00:00+00:00"),
+        ("promote", False, HOLD, "not proved in service", "approved", "on hold since"),
+        ("reject", True, None, None, "rejected", "why"),
+        ("reject", True, HOLD, None, "rejected", "why"),
+        ("inconclusive", True, None, None, "inconclusive", "why"),
+        ("inconclusive", False, HOLD, None, "inconclusive", "why"),
     ],
 )
 def test_a_verdict_leads_to_one_state_and_a_person_outranks_it(
-    decision: str, auto_deploy: bool, hold: Hold | None, state: str, says: str
+    decision: str,
+    auto_deploy: bool,
+    hold: Hold | None,
+    missing: str | None,
+    state: str,
+    says: str,
 ) -> None:
     verdict = {"decision": decision, "reason": "why"}
 
-    planned, reason = deploy.plan(verdict, auto_deploy=auto_deploy, hold=hold, service=None)
+    planned, reason = deploy.plan(verdict, auto_deploy=auto_deploy, hold=hold, missing=missing)
 
     assert planned == state
     assert says in reason
@@ -145,21 +155,64 @@ def test_a_rejected_model_is_never_published(judged: Place) -> None:
     }
 
 
-def test_a_model_that_was_altered_after_its_verdict_is_not_promoted(judged: Place) -> None:
-    # Given a table that answers otherwise than it was judged
-    from safetensors.numpy import load_file, save_file
+def _turned_round(model: Path) -> None:
+    """Every like becomes a dislike."""
+    path = model / artifact.TABLE
+    save_file({name: 1 - values for name, values in load_file(path).items()}, path)
 
-    path = judged.work / "m-b" / "model" / "table.safetensors"
-    tables = load_file(path)
-    save_file({name: 1 - values for name, values in tables.items()}, path)
+
+def _with_its_self_test(model: Path) -> None:
+    """The self-test is written again, so that it passes."""
+    cells = artifact.read_self_test(model)["cells"]
+    _turned_round(model)
+    artifact.write_self_test(model, cells)
+
+
+def _with_its_cells(model: Path) -> None:
+    """The votes of the self-test are turned round too, so that the log-loss is the same."""
+    cells = artifact.read_self_test(model)["cells"]
+    _turned_round(model)
+    artifact.write_self_test(model, [[*cell[:3], cell[4], cell[3]] for cell in cells])
+
+
+def _with_its_record(model: Path) -> None:
+    """The run's record names the files as they are now."""
+    _with_its_self_test(model)
+    record = RunFolder(model.parent)
+    record.update(sha256=stages.reproduced(model))
+
+
+def _without_weights(model: Path) -> None:
+    """What is not needed to serve is gone."""
+    (model / artifact.MODEL).unlink()
+
+
+@pytest.mark.parametrize(
+    ("alter", "says"),
+    [
+        (_turned_round, "must be the one that was evaluated"),
+        (_with_its_self_test, "must be the one that was evaluated"),
+        (_with_its_cells, "must be the one that was evaluated"),
+        (_with_its_record, "must be the one that was evaluated"),
+        (_without_weights, "model.safetensors"),
+    ],
+)
+def test_a_model_that_was_altered_after_its_verdict_is_not_even_published(
+    judged: Place, alter: Callable[[Path], None], says: str
+) -> None:
+    # Given files that are not those that were judged
+    alter(judged.work / "m-b" / "model")
 
     # When
     answer = judged.task("deploy", "--run", "m-b", "--json")
 
     # Then
-    assert (answer.exit, answer.result["state"], judged.active) == (1, "failed", "m-a")
-    assert "self-test of m-b" in answer.result["reason"]
+    assert (answer.exit, judged.active) == (1, "m-a")
+    assert says in answer.out + answer.err
     assert judged.store.keys("models/m-b/") == []
+    run = judged.registry.run("m-b")
+    assert run is not None
+    assert (run.state, run.serial) == ("failed", None)
 
 
 def test_an_earlier_verdict_is_not_counted_as_new_again(judged: Place) -> None:

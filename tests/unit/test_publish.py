@@ -12,7 +12,7 @@ import pytest
 from common.errors import AlreadyExistsError, ArtifactError, NotDoneError, UsageError
 from common.store import Store, open_store
 from common.store.directory import DirectoryStore
-from task import artifact, publish
+from task import artifact, publish, versions
 from task.folder import RunFolder
 from tests.unit.place import Place
 
@@ -64,8 +64,8 @@ def test_the_manifest_is_written_last_and_names_every_file(tmp_path: Path, model
     assert sorted(before) == sorted(("put", f"models/m-a/{name}") for name in FILES)
     manifest = store.read("models/m-a/manifest.json")
     assert json.loads(manifest)["files"] == {n: artifact.sha256(model / n) for n in FILES}
-    assert publish.versions(store) == ["m-a"]
-    with publish.opened(store, "m-a") as copy:
+    assert versions.published(store) == ["m-a"]
+    with versions.opened(store, "m-a") as copy:
         assert published.sha == artifact.sha256(copy / "manifest.json")
         assert files(copy) == files(model) | {"manifest.json": manifest}
 
@@ -76,9 +76,9 @@ def test_a_version_without_a_manifest_does_not_exist(store: Store, model: Path) 
     store.delete("models/m-a/manifest.json")
 
     # Then nobody can have it
-    assert publish.versions(store) == []
+    assert versions.published(store) == []
     with pytest.raises(NotDoneError, match="m-a must be a published version"):
-        publish.checked(store, "m-a")
+        versions.checked(store, "m-a")
 
 
 def test_until_the_manifest_is_there_the_same_run_may_write_again(
@@ -91,7 +91,7 @@ def test_until_the_manifest_is_there_the_same_run_may_write_again(
     publish.publish(store, "m-a", model)
 
     # Then
-    table, _ = publish.checked(store, "m-a")
+    table, _ = versions.checked(store, "m-a")
     assert table.version == "m-a"
 
 
@@ -115,7 +115,7 @@ def test_a_different_version_of_the_same_name_is_refused_and_the_first_stays_who
 
     # Then not one file of it was touched
     assert files(tmp_path / "store/models/m-a") == before
-    assert publish.checked(store, "m-a")[1] == first.sha
+    assert versions.checked(store, "m-a")[1] == first.sha
 
 
 def test_a_model_that_fails_its_self_test_is_neither_published_nor_believed(
@@ -137,7 +137,7 @@ def test_a_model_that_fails_its_self_test_is_neither_published_nor_believed(
         store.put(f"models/m-a/{name}", model / name)
     store.put("models/m-a/manifest.json", artifact.manifest(model))
     with pytest.raises(ArtifactError, match="golden request answered"):
-        publish.checked(store, "m-a")
+        versions.checked(store, "m-a")
 
 
 def cut(path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_refused(
     spoil(tmp_path / "store/models/m-a" / name)
 
     with pytest.raises(ArtifactError, match=f"{name} must have the sha256"):
-        publish.checked(store, "m-a")
+        versions.checked(store, "m-a")
 
 
 @pytest.mark.parametrize(
@@ -192,14 +192,14 @@ def test_a_manifest_that_is_none_of_ours_is_refused(
     store.put("models/m-a/manifest.json", data)
 
     with pytest.raises(ArtifactError, match=says):
-        publish.checked(store, "m-a")
+        versions.checked(store, "m-a")
 
 
 def test_a_name_that_is_none_is_wrong_usage(store: Store, model: Path) -> None:
     with pytest.raises(UsageError):
         publish.publish(store, "../up", model)
     with pytest.raises(UsageError):
-        publish.checked(store, "../up")
+        versions.checked(store, "../up")
 
     assert store.keys() == []
 

@@ -11,7 +11,7 @@ import pytest
 from common.registry import Registry, open_registry
 from common.registry.records import Action, Run
 from common.store import Store, open_store
-from task import publish
+from task import publish, versions
 from tests.unit.place import CHANGED, Place
 
 START = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_the_newest_versions_stay_and_always_the_active_and_the_previous_one(
     removed = retain(store, registry, versions=keep)
 
     # Then the others are gone, every file of them
-    assert publish.versions(store) == [f"m-{n}" for n in kept]
+    assert versions.published(store) == [f"m-{n}" for n in kept]
     assert sorted(removed) == [f"models/m-{n}" for n in "12345" if n not in kept]
     assert len(store.keys("models/")) == 3 * len(kept)
 
@@ -114,7 +114,7 @@ def test_what_a_dead_run_left_without_a_manifest_is_cleared_away(
 
     # Then
     assert removed == ["models/m-2"]
-    assert publish.versions(store) == ["m-1"]
+    assert versions.published(store) == ["m-1"]
     assert retain(store, registry) == []
 
 
@@ -143,7 +143,7 @@ def test_a_run_tidies_up_after_itself(tall: Place) -> None:
 
     # Then it and the one before it are left, and the newest snapshot
     assert outcome["state"] == "promoted"
-    assert publish.versions(tall.store) == ["m-d", "m-f"]
+    assert versions.published(tall.store) == ["m-d", "m-f"]
     votes = [key for key in tall.store.keys("runs/") if key.endswith("votes.parquet")]
     assert votes == ["runs/m-f/votes.parquet"]
     # And the next run reads on from it
@@ -203,4 +203,4 @@ def test_a_version_that_became_active_meanwhile_is_not_removed(
     publish.retain(store, registry, max_backups=1, keep_snapshots=1)
 
     # Then
-    assert "m-1" in publish.versions(store)
+    assert "m-1" in versions.published(store)

@@ -63,7 +63,7 @@ def finished(
     world.registry.finish(ended, lease, now=world.now)
 
 
-def promoted(world: World) -> None:
+def rolling_out(world: World) -> None:
     """The pointer has moved, and the task does nothing more."""
     running(world)
     run, lease = world.registry.run(RUN), world.registry.lease()
@@ -75,7 +75,7 @@ def promoted(world: World) -> None:
         action="promote",
         now=world.now,
         lease=lease,
-        run=replace(run, state="promoted", exit=0),
+        run=replace(run, state="rolling_out"),
     )
 
 
@@ -202,41 +202,44 @@ def test_a_task_that_lost_against_another_does_not_close_what_the_other_launched
     assert run.state == "launched"
 
 
-def test_a_task_that_died_between_its_promotion_and_its_end_gives_its_lease_back(
+def test_a_task_that_died_in_its_roll_out_gives_its_lease_back_and_leaves_it_to_the_healer(
     world: World,
 ) -> None:
-    promoted(world)
+    rolling_out(world)
 
     found = [watch(world, exitCode=137) for _ in range(2)]
 
     assert world.registry.lease() is None
     assert [(each["state"], each["alerted"]) for each in found] == [
-        ("promoted", True),
-        ("promoted", False),
+        ("rolling_out", True),
+        ("rolling_out", False),
     ]
     (message,) = world.sns.sent
-    assert message["Subject"].endswith(f"{RUN} promoted (exit 137, killed)")
-    assert "ended promoted, and its task failed." in message["Message"]
-    assert f"The pointer moved to {RUN}, but the service was perhaps not told" in message["Message"]
-    assert "--force-new-deployment" in message["Message"]
-    assert "python -m task rollback" in message["Message"]
+    assert message["Subject"].endswith(f"{RUN} rolling_out (exit 137, killed)")
+    assert "ended rolling_out, and its task failed." in message["Message"]
+    assert f"{RUN} is active and not proved in service" in message["Message"]
+    assert "brings the time before the first version back" in message["Message"]
+    assert found[0]["outcome"] == "noted"
+    run = world.registry.run(RUN)
+    assert run is not None
+    assert (run.state, run.ended_at) == ("rolling_out", None)
 
 
-def test_a_task_that_hangs_after_its_promotion_is_stopped_and_told_of_once(world: World) -> None:
-    promoted(world)
+def test_a_task_that_hangs_in_its_roll_out_is_stopped_and_told_of_once(world: World) -> None:
+    rolling_out(world)
     world.later(minutes=136)
 
     looks = [daily(world.watcher()) for _ in range(2)]
 
     assert [look["stopped"] for look in looks] == [[RUN], []]
-    assert looks[0]["days_since_success"] == 0.0
+    assert "days_since_success" not in looks[0], "nothing is proved yet"
     run = world.registry.run(RUN)
     assert run is not None
-    assert (run.state, run.exit, run.ended_at) == ("promoted", 0, world.now)
+    assert (run.state, run.exit, run.ended_at) == ("rolling_out", None, None)
     assert world.registry.lease() is None
     assert watch(world, **STOPPED_BY_CALL)["alerted"] is False
     (message,) = world.sns.sent
-    assert "the service was perhaps not told" in message["Message"]
+    assert "not proved in service" in message["Message"]
 
 
 @pytest.mark.parametrize(("state", "more"), [("rejected", {}), ("promoted", {"deployment": "d"})])
