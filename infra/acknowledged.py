@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aws_cdk import Acknowledgment, Stack, Validations
 from constructs import IConstruct
 
+from infra.api import Api
 from infra.stage import Existing, Stage, Standalone
 
 NAG = "AwsSolutions::AwsSolutions-"
@@ -57,6 +58,10 @@ def findings(stage: Stage) -> Iterator[Kept]:
         "secret that is read at run time; a test says that no secret is among them.",
     )
     yield from _wildcards(stage)
+    if stage.service_name is not None:
+        yield from _proof(stage)
+    if stage.api is not None:
+        yield from _api(stage.api)
     if isinstance(stage.place, Standalone):
         yield from _own(stage)
     elif not stage.place.adds_endpoints:
@@ -94,6 +99,61 @@ def _wildcards(stage: Stage) -> Iterator[Kept]:
         )
 
 
+def _proof(stage: Stage) -> Iterator[Kept]:
+    """What the task and the healer need to prove a roll-out."""
+    yield Kept(
+        at="Training/TaskRole",
+        finding=NAG + "IAM5[Resource::*]",
+        why="ecs:ListTasks, which has a condition for the cluster instead, and "
+        "ecs:DescribeTaskDefinition, which has neither.",
+    )
+    yield Kept(
+        at="Healer/Role",
+        finding=NAG + "IAM5[Resource::*]",
+        why="As the trigger's and the task's: network interfaces, which are denied to its code, "
+        "ecs:ListTasks and ecs:DescribeTaskDefinition.",
+    )
+    for at in ("Training/TaskRole", "Healer/Role"):
+        yield Kept(
+            at=at,
+            finding=NAG + f"IAM5[Resource::{_tasks(stage)}]",
+            why="The tasks of this one cluster, to see where those of the service are: ECS makes "
+            "their ids when it starts them.",
+        )
+
+
+def _api(api: Api) -> Iterator[Kept]:
+    yield Kept(
+        at="Serving/Definition",
+        finding=NAG + "ECS2",
+        why="As the training task's: addresses, settings, and the ARNs of secrets that are read "
+        "at run time.",
+    )
+    yield Kept(
+        at="Serving/TaskRole",
+        finding=NAG + "IAM5[Resource::<StorageModels44005BB0.Arn>/store/models/*]",
+        why="The files of every version, whose names are made at run time; read alone.",
+    )
+    yield Kept(
+        at="Serving/ExecutionRole",
+        finding=NAG + "IAM5[Resource::*]",
+        why="ecr:GetAuthorizationToken alone; it has no resource.",
+    )
+    yield Kept(
+        at="Balancer/Balancer",
+        finding=NAG + "ELB2",
+        why="Access logs hold people's addresses and what they asked for. The API logs each "
+        "request without either, and the alarms watch the load balancer's own figures.",
+    )
+    if api.public:
+        yield Kept(
+            at="Network/BalancerGroup",
+            finding=NAG + "EC23",
+            why="It is asked to be public: the load balancer takes HTTPS from everybody, and is "
+            "all that does.",
+        )
+
+
 def _tasks(stage: Stage) -> str:
     """The resource of all tasks on the cluster, as the rule writes it."""
     place = stage.place
@@ -109,8 +169,8 @@ def _own(stage: Stage) -> Iterator[Kept]:
     yield Kept(
         at="Network/Vpc",
         finding=NAG + "VPC7",
-        why="Nothing in it can be reached from outside; flow logs would cost more than they "
-        "could show.",
+        why="Nothing in it can be reached from outside but a load balancer that was asked to be "
+        "public; flow logs would cost more than they could show.",
     )
     yield Kept(
         at="Database/Instance",

@@ -5,7 +5,6 @@ of the daily look are one a day.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -14,6 +13,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.alerts import Alerts
+from infra.api_figures import ApiFigures
+from infra.figure import DAY, SOON, Figure
+from infra.healer import Healer
 from infra.stage import Stage
 from infra.trigger import Trigger
 from infra.watcher import Watcher
@@ -21,19 +23,6 @@ from retrain_trigger import metrics
 
 SILENT_DAYS = 8
 """A week and a day: the loop runs weekly."""
-SOON = Duration.minutes(5)
-DAY = Duration.days(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One alarm: the figure it watches, from where on it is wrong, and what that means."""
-
-    name: str
-    metric: cloudwatch.IMetric
-    above: float
-    says: str
-    silence_is_wrong: bool = False
 
 
 class Alarms(Construct):
@@ -45,12 +34,19 @@ class Alarms(Construct):
         stage: Stage,
         trigger: Trigger,
         watcher: Watcher,
+        healer: Healer | None,
+        api: ApiFigures | None,
         alerts: Alerts,
     ) -> None:
         super().__init__(scope, "Alarms")
         tell = actions.SnsAction(alerts.topic)
         self.all = []
-        for figure in _figures(stage, trigger, watcher, alerts):
+        figures = [
+            *_figures(stage, trigger, watcher, alerts),
+            *([_healer(healer)] if healer else []),
+            *(api.all() if api else []),
+        ]
+        for figure in figures:
             alarm = cloudwatch.Alarm(
                 self,
                 "".join(word.title() for word in figure.name.split("-")),
@@ -58,8 +54,8 @@ class Alarms(Construct):
                 alarm_description=figure.says,
                 metric=figure.metric,
                 evaluation_periods=1,
-                threshold=figure.above,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                threshold=figure.limit,
+                comparison_operator=figure.comparison,
                 treat_missing_data=cloudwatch.TreatMissingData.BREACHING
                 if figure.silence_is_wrong
                 else cloudwatch.TreatMissingData.NOT_BREACHING,
@@ -95,44 +91,44 @@ def _figures(stage: Stage, trigger: Trigger, watcher: Watcher, alerts: Alerts) -
     yield Figure(
         name="trigger-errors",
         metric=errors(trigger.function),
-        above=0,
+        limit=0,
         says="The trigger raised: the votes could not be counted, or the task not launched",
     )
     yield Figure(
         name="watcher-errors",
         metric=errors(watcher.function),
-        above=0,
+        limit=0,
         says="The watcher raised: a record may be open, and people may not have been told",
     )
     yield Figure(
         name="launch-failed",
         metric=soon(metrics.LAUNCH_FAILED),
-        above=0,
+        limit=0,
         says="ECS started no task in any attempt",
     )
     yield Figure(
         name="tasks-failed",
         metric=soon(metrics.TASKS_FAILED),
-        above=0,
+        limit=0,
         says="A task ended with an exit code other than 0, or with none",
     )
     yield Figure(
         name="silent",
         metric=daily(metrics.DAYS_SINCE_SUCCESS),
-        above=SILENT_DAYS,
+        limit=SILENT_DAYS,
         says=f"No successful run for {SILENT_DAYS} days, or nobody looked (a skip is a success)",
         silence_is_wrong=True,
     )
     yield Figure(
         name="rolled-back",
         metric=daily(metrics.ROLLBACKS),
-        above=0,
+        limit=0,
         says="The champion of before serves again",
     )
     yield Figure(
         name="refusals",
         metric=daily(metrics.REFUSALS_IN_A_ROW),
-        above=stage.refusals_alarm - 1,
+        limit=stage.refusals_alarm - 1,
         says=f"{stage.refusals_alarm} challengers in a row were rejected",
     )
     yield Figure(
@@ -140,6 +136,15 @@ def _figures(stage: Stage, trigger: Trigger, watcher: Watcher, alerts: Alerts) -
         metric=alerts.undelivered.metric_approximate_number_of_messages_visible(
             period=SOON, statistic=cloudwatch.Stats.MAXIMUM
         ),
-        above=0,
+        limit=0,
         says="An event could not be delivered or handled; it waits in the queue for 14 days",
+    )
+
+
+def _healer(healer: Healer) -> Figure:
+    return Figure(
+        name="healer-errors",
+        metric=errors(healer.function),
+        limit=0,
+        says="The healer raised: a roll-out may be open, and another version active than serves",
     )

@@ -28,12 +28,17 @@ MEMORY_GB_HOUR = {"ARM64": 0.00356, "X86_64": 0.004445}
 SPOT_SHARE = {"FARGATE": 1.0, "FARGATE_SPOT": 0.4}
 """Spot's price changes; this is its dear end."""
 TRIGGER_RUN = 0.0003
-ALARM_MONTH, ALARMS = 0.10, 8
+ALARM_MONTH = 0.10
+BALANCER_MONTH = 16.43
+"""by the hour; 5.84 more for each unit of capacity that is used all day, of which a small API uses
+a fraction"""
 DASHBOARD_MONTH = 3.00
 """beyond the first three of an account"""
 SECRET_MONTH, KEY_MONTH = 0.40, 1.00
 METRICS_MONTH = 0.30
 """all metrics together: each counts only in the hours in which it is sent"""
+METRIC_MONTH, API_METRICS = 0.30, 27
+"""sent all month: three of the API's log, and some two dozen of Container Insights on its tasks"""
 DATABASE_HOUR = {"db.t4g.micro": 0.016, "db.t4g.small": 0.032, "db.t4g.medium": 0.065}
 DISK_GB_MONTH = 0.115
 KEPT_MONTH = 0.10
@@ -51,7 +56,7 @@ class Line:
 
 def estimate(stage: Stage) -> list[Line]:
     """All that the stage adds to the bill; what exists already is not counted."""
-    return [*_network(stage), *_database(stage), *_runs(stage), *_watching(stage)]
+    return [*_network(stage), *_database(stage), *_api(stage), *_runs(stage), *_watching(stage)]
 
 
 def total(lines: Sequence[Line]) -> float:
@@ -90,18 +95,48 @@ def _database(stage: Stage) -> Iterator[Line]:
     yield Line("the secret of its administrator", SECRET_MONTH)
 
 
+def _api(stage: Stage) -> Iterator[Line]:
+    api = stage.api
+    if api is None:
+        return
+    yield Line("load balancer", BALANCER_MONTH)
+    if api.public:
+        zones = len(api.public_subnet_ids) or 2
+        yield Line("its public addresses, one a zone", zones * ADDRESS_MONTH)
+    month = _hour(stage, api.cpu, api.memory) * HOURS
+    what = f"{api.min_tasks} tasks of the API, {api.max_tasks} at most"
+    yield Line(what, api.min_tasks * month)
+    if isinstance(stage.place, Standalone):
+        yield Line("metrics of the API and its tasks", API_METRICS * METRIC_MONTH)
+    else:  # whether the cluster has Container Insights is not ours to say
+        yield Line("metrics of the API", 3 * METRIC_MONTH)
+
+
+def _hour(stage: Stage, cpu: int, memory: int) -> float:
+    """USD for an hour of a task of this size."""
+    cpus, memory_gb = cpu / 1_024, memory / 1_024
+    return cpus * CPU_HOUR[stage.processor] + memory_gb * MEMORY_GB_HOUR[stage.processor]
+
+
 def _runs(stage: Stage) -> Iterator[Line]:
     cpus, memory_gb = stage.task_cpu / 1_024, stage.task_memory / 1_024
-    hour = cpus * CPU_HOUR[stage.processor] + memory_gb * MEMORY_GB_HOUR[stage.processor]
+    hour = _hour(stage, stage.task_cpu, stage.task_memory)
     task = hour * RUN_HOURS * SPOT_SHARE[stage.capacity]
     spot = " on Spot" if stage.capacity == "FARGATE_SPOT" else ""
     what = f"task: {cpus:g} processor(s), {memory_gb:g} GB, {RUN_HOURS * 60:.0f} minutes{spot}"
     yield Line(what, 0.0, task)
-    yield Line("trigger and watcher", 0.0, TRIGGER_RUN)
+    yield Line("trigger, watcher and healer", 0.0, TRIGGER_RUN)
+
+
+def alarms(stage: Stage) -> int:
+    """How many alarms the stage has; a test counts them."""
+    api = stage.api
+    of_api = 0 if api is None else 4 + bool(api.click_share_alarm)
+    return 8 + (stage.service_name is not None) + of_api
 
 
 def _watching(stage: Stage) -> Iterator[Line]:
-    yield Line(f"{ALARMS} alarms", ALARMS * ALARM_MONTH)
+    yield Line(f"{alarms(stage)} alarms", alarms(stage) * ALARM_MONTH)
     yield Line("a dashboard", DASHBOARD_MONTH)
     yield Line("metrics", METRICS_MONTH)
     yield Line("model versions, snapshots, logs, image", KEPT_MONTH)

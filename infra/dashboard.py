@@ -1,22 +1,28 @@
 """One small page: is the loop alive, what did it decide, and what raised."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.alarms import Alarms, errors, loop_metric
+from infra.api_figures import CLICKS, DEGRADED, IMPRESSIONS, ApiFigures
+from infra.figure import DAY
 from infra.stage import Stage
-from infra.trigger import Trigger
-from infra.watcher import Watcher
 from retrain_trigger import metrics
 
-DAY = Duration.days(1)
 WIDTH = 8
 """Three beside each other."""
 
 
 def dashboard(
-    scope: Construct, stage: Stage, trigger: Trigger, watcher: Watcher, alarms: Alarms
+    scope: Construct,
+    stage: Stage,
+    functions: Sequence[lambda_.IFunction],
+    api: ApiFigures | None,
+    alarms: Alarms,
 ) -> cloudwatch.Dashboard:
     """The dashboard of a stage, over three months."""
 
@@ -27,7 +33,7 @@ def dashboard(
     most, total = cloudwatch.Stats.MAXIMUM, cloudwatch.Stats.SUM
     raised = cloudwatch.GraphWidget(
         title="Functions that raised",
-        left=[errors(trigger.function), errors(watcher.function)],
+        left=[errors(function) for function in functions],
         width=WIDTH,
     )
     return cloudwatch.Dashboard(
@@ -47,5 +53,26 @@ def dashboard(
                 graph("Verdicts", [metrics.REFUSALS_IN_A_ROW, metrics.ROLLBACKS], most),
                 raised,
             ],
+            *([_served(api)] if api else []),
         ],
     )
+
+
+def _served(api: ApiFigures) -> list[cloudwatch.IWidget]:
+    stats = cloudwatch.Stats
+
+    def graph(title: str, left: list[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+        return cloudwatch.GraphWidget(title=title, left=left, width=WIDTH)
+
+    asked = [
+        api.of_balancer("RequestCount", stats.SUM, DAY),
+        api.of_balancer("HTTPCode_Target_5XX_Count", stats.SUM, DAY),
+    ]
+    shown = [api.of_log(name, DAY) for name in (IMPRESSIONS, CLICKS, DEGRADED)]
+    return [
+        graph("Requests to the API", [*asked]),
+        graph(
+            "Seconds to answer", [api.of_balancer("TargetResponseTime", stats.percentile(95), DAY)]
+        ),
+        graph("Styles shown and clicked", [*shown]),
+    ]

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
+from infra.api import DATABASE_USER, Api
 from infra.network import Network
 from infra.rights import allow, arn
 from infra.stage import Existing, ExistingDatabase, Stage, Standalone
@@ -21,13 +22,23 @@ MASTER = "admin"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Votes:
-    """How the votes are reached."""
+class Entry:
+    """How a user of the database gets in."""
 
     variables: Mapping[str, str]
     """DATABASE_URL and how to log in."""
     rights: Sequence[iam.PolicyStatement]
     """What logging in takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """How the votes are reached."""
+
+    reader: Entry
+    """The loop's, which may read alone."""
+    writer: Entry | None
+    """The API's, where the stack has one."""
     says: Mapping[str, str] = field(default_factory=dict)
     """What a person needs to make the schema, where the database is new."""
 
@@ -35,35 +46,43 @@ class Votes:
 def votes(scope: Construct, stage: Stage, network: Network) -> Votes:
     """The stage's database, with the ways to it opened."""
     if isinstance(stage.place, Existing):
-        return _imported(scope, stage.place.database, network)
+        return _imported(scope, stage.place.database, stage.api, network)
     return Database(scope, stage, stage.place, network).votes
 
 
-def _imported(scope: Construct, database: ExistingDatabase, network: Network) -> Votes:
+def _imported(
+    scope: Construct, database: ExistingDatabase, api: Api | None, network: Network
+) -> Votes:
     # Mutable, as it is by default: else the rules would silently not be made.
     group = ec2.SecurityGroup.from_security_group_id(
         scope, "DatabaseGroup", database.security_group_id
     )
     network.connects_to(group, database.port)
-    url = f"mysql://{database.user}@{database.host}:{database.port}/{database.schema}"
-    if database.secret_arn is not None:
-        read = allow("Password", ["secretsmanager:GetSecretValue"], [database.secret_arn])
-        return Votes(variables=_variables(url, DB_SECRET_ARN=database.secret_arn), rights=[read])
-    assert database.resource_id, "a stage has one of the two"
-    return Votes(
-        variables=_variables(url, DB_IAM_AUTH="true"),
-        rights=[_log_in(scope, database.resource_id, database.user)],
-    )
+
+    def entry(user: str, secret_arn: str | None) -> Entry:
+        url = f"mysql://{user}@{database.host}:{database.port}/{database.schema}"
+        if secret_arn is not None:
+            return _by_password(url, secret_arn)
+        assert database.resource_id, "a stage has one of the two"
+        return _by_token(scope, url, database.resource_id, user)
+
+    writer = entry(DATABASE_USER, api.database_secret_arn) if api else None
+    return Votes(reader=entry(database.user, database.secret_arn), writer=writer)
+
+
+def _by_password(url: str, secret_arn: str) -> Entry:
+    read = allow("Password", ["secretsmanager:GetSecretValue"], [secret_arn])
+    return Entry(variables=_variables(url, DB_SECRET_ARN=secret_arn), rights=[read])
+
+
+def _by_token(scope: Construct, url: str, resource_id: str, user: str) -> Entry:
+    bearer = arn(scope, "rds-db", f"dbuser:{resource_id}/{user}")
+    may = allow("LogIn", ["rds-db:connect"], [bearer])
+    return Entry(variables=_variables(url, DB_IAM_AUTH="true"), rights=[may])
 
 
 def _variables(url: str, **log_in: str) -> dict[str, str]:
     return {"DATABASE_URL": url, "DB_CA": "rds", **log_in}
-
-
-def _log_in(scope: Construct, resource_id: str, user: str) -> iam.PolicyStatement:
-    return allow(
-        "LogIn", ["rds-db:connect"], [arn(scope, "rds-db", f"dbuser:{resource_id}/{user}")]
-    )
 
 
 class Database(Construct):
@@ -76,7 +95,7 @@ class Database(Construct):
             self,
             "Group",
             vpc=network.vpc,
-            description="The database: called by the trigger and the task",
+            description="The database: called by whoever reads or writes votes",
             allow_all_outbound=False,
         )
         self.instance = rds.DatabaseInstance(
@@ -108,9 +127,13 @@ class Database(Construct):
         host = self.instance.db_instance_endpoint_address
         resource_id = self.instance.instance_resource_id
         assert resource_id, "an instance of this stack's own has one"
+
+        def entry(user: str) -> Entry:
+            return _by_token(self, f"mysql://{user}@{host}:{PORT}/{SCHEMA}", resource_id, user)
+
         self.votes = Votes(
-            variables=_variables(f"mysql://{USER}@{host}:{PORT}/{SCHEMA}", DB_IAM_AUTH="true"),
-            rights=[_log_in(self, resource_id, USER)],
+            reader=entry(USER),
+            writer=entry(DATABASE_USER) if stage.api else None,
             says={"DatabaseHost": host, "DatabaseMasterSecret": self._master_secret()},
         )
 

@@ -1,8 +1,8 @@
-"""The environment of the three processes, made from the classes that read it.
+"""The environment of task, API and functions, made from the classes that read it.
 
 A variable that no class knows is an error at start, and a setting without its variable would be
-a default that nobody sees: so the task and both functions get every setting of the loop, and
-each the addresses that it uses.
+a default that nobody sees: so each gets every setting of the loop, and the
+addresses that it uses.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from common.setting_rules import Rule
 from common.setting_sources import environment_name
 from common.settings import RULES
 from infra.stage import Stage
-from retrain_trigger.settings import TriggerSettings, WatcherSettings, variables
+from retrain_trigger.settings import Own, variables
 
 ADDRESSES = frozenset(name for name, rule in RULES.items() if rule.section == "addresses")
 
@@ -32,8 +32,6 @@ def _text(rule: Rule, value: object) -> str | None:
     return str(value).lower() if rule.kind is bool else str(value)
 
 
-def own_variables(
-    kind: type[TriggerSettings] | type[WatcherSettings], values: Mapping[str, str]
-) -> dict[str, str]:
+def own_variables(kind: Own, values: Mapping[str, str]) -> dict[str, str]:
     """The variables of a function's own settings, each of which must have a value."""
     return {variable: values[name] for variable, name in variables(kind).items()}

@@ -1,4 +1,4 @@
-"""What trigger and watcher have in common: one bundle, and how a function of ours is set up."""
+"""What the functions have in common: one bundle, and how a function of ours is set up."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from constructs import Construct
 from infra.alerts import Alerts
 from infra.bundle import LocalBundling, source_hash
 from infra.log_group import log_group
-from infra.rights import allow, role, service
+from infra.rights import allow, arn, role, service
 from infra.stage import Stage
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -27,6 +27,15 @@ OLDEST = Duration.hours(1)
 """An event that could not be delivered or handled for so long is put aside."""
 FUNCTION_RETRIES = 2
 DELIVERY_RETRIES = 10
+INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda itself does to place a function into a network."""
 SOURCE = Path(__file__).parents[1] / "lambda"
 
 Bundling = jsii.implements(ILocalBundling)(LocalBundling)
@@ -45,7 +54,7 @@ class Plan:
 
 
 def bundle() -> lambda_.Code:
-    """The code of both functions; its hash changes with what it is made from, and only then."""
+    """The code of all functions; its hash changes with what it is made from, and only then."""
     return lambda_.Code.from_asset(
         str(SOURCE),
         asset_hash=source_hash(),
@@ -110,3 +119,19 @@ def target(
         max_event_age=OLDEST,
         retry_attempts=DELIVERY_RETRIES,
     )
+
+
+def placing(scope: Construct, stage: Stage, name: str) -> list[iam.PolicyStatement]:
+    """What Lambda needs to place the function into the network, and the function may not use."""
+    itself = arn(scope, "lambda", f"function:{stage.stack_name}-{name}")
+    # Describing knows no resource, and Lambda refuses a role that names any for the others.
+    return [
+        allow("Place", INTERFACES, ["*"]),
+        iam.PolicyStatement(
+            sid="PlaceIsForLambdaAlone",
+            effect=iam.Effect.DENY,
+            actions=list(INTERFACES),
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
+        ),
+    ]

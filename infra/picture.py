@@ -16,30 +16,41 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from infra.api import DATABASE_USER
+
 ROOT = Path(__file__).parents[1]
+ELB = "ElasticLoadBalancingV2::LoadBalancer"
 TEMPLATE, PICTURE = ROOT / "infra/template.json", ROOT / "docs/stack.svg"
 BOX_W, BOX_H = 214, 74
-SHEET_W, SHEET_H = 1240, 606
+SHEET_W, SHEET_H = 1240, 736
 
 PLACES: Mapping[str, tuple[str, int, int]] = {
     "AWS::ECS::TaskDefinition": ("Training task", 640, 96),
     "AWS::RDS::DBInstance": ("Votes", 340, 96),
     "AWS::S3::Bucket": ("Model store", 990, 96),
     "AWS::DynamoDB::Table": ("Registry", 990, 226),
-    "AWS::SNS::Topic": ("Alerts", 990, 396),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": ("Load balancer", 640, 226),
+    "AWS::SNS::Topic": ("Alerts", 990, 526),
     "AWS::SQS::Queue": ("Undelivered", 36, 226),
-    "AWS::CloudWatch::Alarm": ("Alarms", 640, 496),
+    "AWS::CloudWatch::Alarm": ("Alarms", 640, 626),
 }
 """Type → name and place of its box; functions and rules are told apart by their own names."""
 NAMED: Mapping[str, tuple[str, int, int]] = {
     "Schedule": ("Schedule", 36, 96),
     "Trigger": ("Trigger", 340, 226),
-    "WatcherTaskEnded": ("A task ended", 36, 396),
-    "WatcherDaily": ("Daily look", 36, 496),
-    "Watcher": ("Watcher", 340, 396),
+    "ServingDefinition": ("API", 640, 356),
+    "HealerDeployment": ("A deployment ended", 36, 356),
+    "HealerTaskEnded": ("A task ended", 36, 526),
+    "HealerDaily": ("Daily look", 36, 626),
+    "Healer": ("Healer", 340, 356),
+    "WatcherTaskEnded": ("A task ended", 36, 526),
+    "WatcherDaily": ("Daily look", 36, 626),
+    "Watcher": ("Watcher", 340, 526),
 }
 """Beginning of the logical id → name and place of its box; the longest that fits."""
 UNDRAWN = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": "",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "",
     "AWS::CloudWatch::Dashboard": "one dashboard",
     "AWS::EC2::RouteTable": "",
     "AWS::EC2::SecurityGroup": "",
@@ -50,11 +61,15 @@ UNDRAWN = {
     "AWS::EC2::VPC": "",
     "AWS::EC2::VPCEndpoint": "",
     "AWS::ECS::Cluster": "",
+    "AWS::ECS::Service": "",
+    "AWS::ElasticLoadBalancingV2::Listener": "",
+    "AWS::ElasticLoadBalancingV2::TargetGroup": "",
     "AWS::IAM::Role": "",
     "AWS::KMS::Key": "",
     "AWS::Lambda::EventInvokeConfig": "",
     "AWS::Lambda::Permission": "",
     "AWS::Logs::LogGroup": "",
+    "AWS::Logs::MetricFilter": "",
     "AWS::RDS::DBParameterGroup": "",
     "AWS::RDS::DBSubnetGroup": "",
     "AWS::S3::BucketPolicy": "",
@@ -91,7 +106,7 @@ def draw(template: Mapping[str, Any]) -> str:
 
 
 def _boxes(resources: Resources) -> Iterator[tuple[str, Box]]:
-    """Logical id → box; all alarms share one."""
+    """Logical id → box; all alarms share one, and so do rules that say the same."""
     alarms = sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in resources.values())
     for name, resource in resources.items():
         kind = resource["Type"]
@@ -124,6 +139,8 @@ def _says(resource: Mapping[str, Any]) -> str:
             return f"S3, versions {has['VersioningConfiguration']['Status'].lower()}, kept"
         case "AWS::DynamoDB::Table":
             return "DynamoDB, restorable, kept"
+        case "AWS::ElasticLoadBalancingV2::LoadBalancer":
+            return f"ALB, {has['Scheme']}"
         case "AWS::SQS::Queue":
             return f"SQS, kept {has['MessageRetentionPeriod'] // 86_400} days"
         case _:
@@ -131,7 +148,8 @@ def _says(resource: Mapping[str, Any]) -> str:
 
 
 def _arrows(resources: Resources, boxes: Mapping[str, Box]) -> Iterator[tuple[str, str, str]]:
-    """(from, to, words) as logical ids: targets of rules, rights of roles, actions of alarms."""
+    """(from, to, words) as logical ids: targets of rules, rights of roles, actions of alarms, and
+    who asks the load balancer, whose address is in the environment."""
     first = {box: name for name, box in reversed(list(boxes.items()))}
     for name, resource in resources.items():
         has, kind = resource["Properties"], resource["Type"]
@@ -144,6 +162,12 @@ def _arrows(resources: Resources, boxes: Mapping[str, Box]) -> Iterator[tuple[st
         elif kind in ("AWS::Lambda::Function", "AWS::ECS::TaskDefinition"):
             role = has["TaskRoleArn" if "TaskRoleArn" in has else "Role"]
             yield from _by_right(name, role["Fn::GetAtt"][0], resources, boxes)
+            told = has.get("Environment") or has["ContainerDefinitions"][0]["Environment"]
+            yield from ((name, each, "proves") for each in _named(told, resources, "LoadBalancer"))
+        elif kind == "AWS::ECS::Service":
+            behind = _named(has["TaskDefinition"], resources, "TaskDefinition")
+            doors = [each for each in boxes if _is(resources[each], ELB)]
+            yield from ((door, each, "") for door in doors for each in behind)
 
 
 def _by_right(
@@ -155,16 +179,17 @@ def _by_right(
     ):
         if statement["Effect"] == "Allow" and statement.get("Sid") != "PassRoles":
             for each in _named(statement["Resource"], boxes, ""):
-                yield name, each, RIGHTS.get(str(statement.get("Sid")), "")
+                yield name, each, _words(statement)
 
 
-RIGHTS = {
-    "Launch": "launches",
-    "LogIn": "reads",
-    "StoreFiles": "publishes",
-    "Tell": "tells",
-}
-"""The arrow's words for a statement of a role."""
+def _words(statement: Mapping[str, Any]) -> str:
+    """The arrow's words for a statement of a role."""
+    words = {"Launch": "launches", "Tell": "tells"}
+    if statement.get("Sid") == "StoreFiles":
+        return "publishes" if "s3:PutObject" in statement["Action"] else "fetches"
+    if statement.get("Sid") == "LogIn":
+        return "votes" if DATABASE_USER in json.dumps(statement["Resource"]) else "reads"
+    return words.get(str(statement.get("Sid")), "")
 
 
 def _named(value: Any, among: Mapping[str, Any], kind: str) -> list[str]:
@@ -185,7 +210,7 @@ def _frame(resources: Resources) -> str:
     ways = [f"{number} {kind.lower()} endpoints" for kind, number in sorted(kinds.items())]
     words = f"private subnets, no public address; {', '.join(ways)}{'' if nat else '; no NAT'}"
     return (
-        '<rect class="net" x="316" y="46" width="562" height="280" rx="10"/>'
+        '<rect class="net" x="316" y="46" width="562" height="410" rx="10"/>'
         f'<text class="small" x="330" y="70">{escape(words)}</text>'
     )
 
@@ -224,7 +249,7 @@ def _drawn(box: Box) -> str:
 
 def _sheet(content: str) -> str:
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SHEET_W} {SHEET_H}" role="img">
-<title>The stack: a schedule, two functions, a task, and what they use</title>
+<title>The stack: a schedule, three functions, a task, an API, and what they use</title>
 <style>
 :root {{ color-scheme: light dark; --ink: #1d2733; --soft: #5d6b7a; --line: #8793a1;
  --box: #ffffff; --net: #eef3f8; --page: #fafbfc; }}

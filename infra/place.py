@@ -29,7 +29,7 @@ class ExistingDatabase:
     host: str
     port: int
     security_group_id: str
-    """Gets two rules: the trigger and the task may connect."""
+    """Gets a rule for each who may connect: the trigger, the task and an API of this stack's."""
     schema: str
     user: str
     """A user that may only read (SELECT on analysis_history)."""
@@ -74,21 +74,49 @@ class Existing:
     database: ExistingDatabase
     cluster_name: str
     service_name: str | None
-    """The API's ECS service, which is made to load a promoted model; None: nothing is."""
+    """The API's ECS service, which is made to load a promoted model; None: this stage has one of
+    its own, or nobody serves."""
+    service_security_group_id: str | None
+    """The group of that service's tasks, which then gets two rules, so that the task and the
+    healer may ask each of them for its model. None changes nothing of it, and proves less."""
+    service_port: int
+    """Of that service's container."""
+    service_url: str | None
+    """The address of that service's load balancer, over HTTPS: there its answers are proved too."""
 
     def __post_init__(self) -> None:
         for name in ("account", "region", "vpc_id", "cluster_name"):
             look_like(name, getattr(self, name))
-        if self.service_name is not None:
-            look_like("service_name", self.service_name)
-        if self.vpc_cidr is not None:
-            look_like("vpc_cidr", self.vpc_cidr)
+        for name in ("service_name", "service_url", "vpc_cidr"):
+            if (value := getattr(self, name)) is not None:
+                look_like(name, value)
+        self._check_service()
+        self._check_endpoints()
+        self._check_subnets()
+
+    def _check_service(self) -> None:
+        group = self.service_security_group_id
+        if group is not None:
+            look_like("security_group_id", group, "service_security_group_id")
+        within("service_port", self.service_port, 1, 65_535, "8080 is that of our own image")
+        for name in ("service_security_group_id", "service_url"):
+            value = getattr(self, name)
+            must(
+                value is None or self.service_name is not None,
+                f"{name} is of the service that service_name names",
+                value,
+                f"write service_name into {WHERE}, or set {name} to None",
+            )
+
+    def _check_endpoints(self) -> None:
         must(
             not self.adds_endpoints or self.vpc_cidr is not None,
             "adds_endpoints needs the network's address range",
             self.vpc_cidr,
             f"write vpc_cidr into {WHERE}, or set adds_endpoints to False",
         )
+
+    def _check_subnets(self) -> None:
         zones = {subnet.zone for subnet in self.subnets}
         must(
             2 <= len(self.subnets) == len(zones) <= 16,

@@ -1,4 +1,4 @@
-"""Makes the votes' table and the loop's user in a new database, from a shell inside its network.
+"""Makes the votes' table and its two users in a new database, from a shell inside its network.
 
     python3 schema.pyz HOST        # asks for admin's password, and applies infra/schema.sql
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"the schema must be made at {given.host}, got {error}: check host, password, and "
             "that this shell is in the database's network with the task's security group"
         )
-    sys.stdout.write(f"{done} statements: the table is there, and so is the user\n")
+    sys.stdout.write(f"{done} statements: the table is there, and so are its users\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
--- The votes' table and the loop's user in the new database of a standalone stage. RDS has made
+-- The votes' table, the loop's user and the API's in the new database of a standalone stage. RDS has made
 -- the database itself. What is there already stays, so this may be run again.
 -- `python -m infra.pack_schema` packs it; docs/deploy.md says where to run it.
 
@@ -33,3 +33,8 @@ CREATE TABLE IF NOT EXISTS analysis_history (
 CREATE USER IF NOT EXISTS 'retraining'@'%'
   IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;
 GRANT SELECT ON hairme.analysis_history TO 'retraining'@'%';
+
+-- The API records what it showed and takes votes; it deletes nothing and changes no table.
+CREATE USER IF NOT EXISTS 'hairme_api'@'%'
+  IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;
+GRANT SELECT, INSERT, UPDATE ON hairme.analysis_history TO 'hairme_api'@'%';

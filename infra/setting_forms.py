@@ -35,6 +35,12 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}",
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:hairme-AbCdEf",
     ),
+    "service_url": (r"https://[a-z0-9.-]+(:443)?", "https://api.example.com"),
+    "api_host": (r"[a-z0-9-]+(\.[a-z0-9-]+)+", "api.example.com"),
+    "certificate_arn": (
+        r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36}",
+        "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+    ),
     "database_class": (r"db\.[a-z0-9]+\.[a-z0-9]+", "db.t4g.micro"),
     "time_zone": (r"UTC|[A-Za-z_]+/[A-Za-z_/+-]+", "Asia/Seoul"),
     "email": (r"[^@\s]+@[^@\s]+\.[a-z]{2,}", "team@example.com"),

@@ -4,8 +4,8 @@
     npx cdk deploy -c stage=prod    beside what exists, once its ids are filled in below
 
 `staging` and `prod` come with ids that cannot be right: synthesis stops and names the first one
-until each is replaced. Rules and meanings of the fields stand in `infra/stage.py` and
-`infra/place.py`.
+until each is replaced. Rules and meanings of the fields stand in `infra/stage.py`,
+`infra/place.py` and `infra/api.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from common.errors import UsageError
 from common.settings import Settings
-from infra.stage import Existing, ExistingDatabase, Stage, Standalone, Subnet
+from infra.stage import Api, Existing, ExistingDatabase, Stage, Standalone, Subnet
 
 DEFAULT = "dev"
 FILL_IN = "FILL-IN"
@@ -40,6 +40,7 @@ def dev() -> Stage:
         capacity="FARGATE",
         cooldown_minutes=0,
         max_age_days=0,
+        api=_inside(),
         reserved_concurrency=None,
         refusals_alarm=4,
         alert_emails=(),
@@ -66,6 +67,7 @@ def staging() -> Stage:
         capacity="FARGATE_SPOT",
         cooldown_minutes=0,
         max_age_days=0,
+        api=None,
         reserved_concurrency=1,
         refusals_alarm=4,
         alert_emails=(),
@@ -81,7 +83,10 @@ def prod() -> Stage:
     return Stage(
         name="prod",
         place=_fill_in(),
-        loop=Settings(),
+        # A service that exists is taken for one that cannot say which model it answers with:
+        # then more than its deployment cannot be proved, and nothing of it needs to change. Once
+        # it can, fill in service_security_group_id and set verify to "model".
+        loop=Settings(verify="deployment"),
         scheduler="rule",
         time_zone="UTC",
         flexible_minutes=0,
@@ -91,6 +96,7 @@ def prod() -> Stage:
         capacity="FARGATE",
         cooldown_minutes=0,
         max_age_days=0,
+        api=None,
         reserved_concurrency=1,
         refusals_alarm=4,
         alert_emails=(),
@@ -98,6 +104,27 @@ def prod() -> Stage:
         log_days=365,
         old_version_days=90,
         protected=True,
+    )
+
+
+def _inside() -> Api:
+    """A small API for whoever is in the network, without a key."""
+    return Api(
+        public=False,
+        public_subnet_ids=(),
+        certificate_arn=None,
+        host=None,
+        key_secret_arn=None,
+        database_secret_arn=None,
+        min_tasks=2,
+        max_tasks=10,
+        cpu=256,
+        memory=1_024,
+        requests_per_task=6_000,
+        errors_alarm=5,
+        p95_alarm_ms=200,
+        click_share_alarm=0.01,
+        click_share_from=1_000,
     )
 
 
@@ -124,6 +151,9 @@ def _fill_in() -> Existing:
         ),
         cluster_name=FILL_IN,
         service_name=FILL_IN,
+        service_security_group_id=None,
+        service_port=8080,
+        service_url=None,
     )
 
 

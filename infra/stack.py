@@ -5,10 +5,14 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.alerts import Alerts
+from infra.api_figures import ApiFigures
+from infra.balancer import Balancer, serving_variables
 from infra.dashboard import dashboard
 from infra.database import votes
+from infra.healer import Healer
 from infra.network import Network
 from infra.schedule import Schedule
+from infra.serving import Serving
 from infra.stage import Existing, Stage
 from infra.storage import Storage
 from infra.training import Training
@@ -17,7 +21,7 @@ from infra.watcher import Watcher
 
 
 class RetrainingStack(Stack):
-    """Schedule → trigger → task → store and registry, watched."""
+    """Schedule → trigger → task → store and registry → API; watched and healed."""
 
     def __init__(self, scope: Construct, stage: Stage, revision: str) -> None:
         """revision: of the code, for the image's label."""
@@ -34,12 +38,26 @@ class RetrainingStack(Stack):
         storage = Storage(self, stage)
         network = Network(self, stage)
         found = votes(self, stage, network)
-        training = Training(self, stage, storage, found, revision)
+        balancer = Balancer(self, stage, stage.api, network) if stage.api else None
+        serving = serving_variables(stage, balancer)
+        training = Training(self, stage, storage, found, serving, revision)
         trigger = Trigger(self, stage, network, storage, found, training, alerts)
         watcher = Watcher(self, stage, storage, training, alerts)
+        healer = (
+            Healer(self, stage, network, storage, training, serving, alerts)
+            if stage.service_name
+            else None
+        )
+        figures = None
+        if stage.api and balancer:
+            served = Serving(
+                self, stage, stage.api, network, storage, found, training, balancer, revision
+            )
+            figures = ApiFigures(stage, stage.api, balancer, served)
         Schedule(self, stage, trigger, alerts)
-        alarms = Alarms(self, stage, trigger, watcher, alerts)
-        dashboard(self, stage, trigger, watcher, alarms)
+        alarms = Alarms(self, stage, trigger, watcher, healer, figures, alerts)
+        functions = [each.function for each in (trigger, watcher, healer) if each]
+        dashboard(self, stage, functions, figures, alarms)
         self._says(
             {
                 "Trigger": trigger.function.function_name,
@@ -52,6 +70,7 @@ class RetrainingStack(Stack):
                 "Subnets": ",".join(subnet.subnet_id for subnet in network.subnets),
                 "TaskSecurityGroup": network.task_group.security_group_id,
                 **found.says,
+                **({"Api": balancer.url} if balancer else {}),
             }
         )
 

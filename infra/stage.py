@@ -9,15 +9,17 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from common.settings import Settings
+from infra.api import Api, check_beside, check_told
 from infra.place import Existing, ExistingDatabase, Standalone, Subnet
 from infra.setting_forms import WHERE, look_like, must, within
 
-__all__ = ["Existing", "ExistingDatabase", "Stage", "Standalone", "Subnet"]
+__all__ = ["Api", "Existing", "ExistingDatabase", "Stage", "Standalone", "Subnet"]
 
 Name = Literal["dev", "staging", "prod"]
 
 # Fargate's sizes: CPU units (1,024 are one processor) → memory in MiB (from, to, step).
 SIZES: Mapping[int, tuple[int, int, int]] = {
+    256: (512, 1_024, 512),
     512: (1_024, 4_096, 1_024),
     1_024: (2_048, 8_192, 1_024),
     2_048: (4_096, 16_384, 1_024),
@@ -51,6 +53,8 @@ class Stage:
     """Spot costs a third, and may be taken away with two minutes' notice."""
     cooldown_minutes: int
     max_age_days: int
+    api: Api | None
+    """An API of this stage's own; None where it tells one that exists, or where nobody serves."""
     reserved_concurrency: int | None
     """1 keeps two triggers from counting at once; None reserves nothing, since an account with
     Lambda's starting quota of 10 refuses reservations. The lease holds either way."""
@@ -85,15 +89,33 @@ class Stage:
     def endpoints(self) -> tuple[str, ...]:
         """Names of the interface endpoints: what is called from inside beside S3 and DynamoDB."""
         always = ("Ecs", "EcrApi", "EcrDocker", "Logs")
-        secret = isinstance(self.place, Existing) and self.place.database.secret_arn is not None
-        return (*always, "Secrets") if secret else always
+        return (*always, "Secrets") if any(self._secrets) else always
+
+    @property
+    def _secrets(self) -> Iterator[str | None]:
+        if isinstance(self.place, Existing):
+            yield self.place.database.secret_arn
+        if self.api is not None:
+            yield self.api.key_secret_arn
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster that the task, and an API of this stack's own, run in."""
+        place = self.place
+        return self.stack_name if isinstance(place, Standalone) else place.cluster_name
+
+    @property
+    def service_name(self) -> str | None:
+        """The ECS service that serves the models, this stack's own or one that exists."""
+        if self.api is not None:
+            return f"{self.stack_name}-api"
+        return None if isinstance(self.place, Standalone) else self.place.service_name
 
     @property
     def serving_url(self) -> str:
         """SERVING_URL of the task."""
-        if isinstance(self.place, Standalone) or self.place.service_name is None:
-            return "none"
-        return f"ecs://{self.place.cluster_name}/{self.place.service_name}"
+        name = self.service_name
+        return "none" if name is None else f"ecs://{self.cluster_name}/{name}"
 
 
 def _choices(stage: Stage) -> None:
@@ -132,20 +154,21 @@ def _numbers(stage: Stage) -> None:
     )
 
 
-def _size(stage: Stage) -> None:
-    units = ", ".join(f"{cpu:,}" for cpu in SIZES)
+def _sizes(stage: Stage) -> None:
+    _size("task_cpu", stage.task_cpu, "task_memory", stage.task_memory)
+    if stage.api is not None:
+        _size("cpu of the API", stage.api.cpu, "memory of the API", stage.api.memory)
+
+
+def _size(of_cpu: str, cpu: int, of_memory: str, memory: int) -> None:
+    units = ", ".join(f"{size:,}" for size in SIZES)
+    must(cpu in SIZES, f"{of_cpu} must be one of {units}", cpu, "Fargate has no other sizes")
+    low, high, step = SIZES[cpu]
     must(
-        stage.task_cpu in SIZES,
-        f"task_cpu must be one of {units}",
-        stage.task_cpu,
-        "Fargate has no other sizes",
-    )
-    low, high, step = SIZES[stage.task_cpu]
-    must(
-        low <= stage.task_memory <= high and stage.task_memory % step == 0,
-        f"task_memory beside {stage.task_cpu:,} CPU units must be from {low:,} to {high:,} MiB "
+        low <= memory <= high and memory % step == 0,
+        f"{of_memory} beside {cpu:,} CPU units must be from {low:,} to {high:,} MiB "
         f"in steps of {step:,}",
-        stage.task_memory,
+        memory,
         "Fargate has no other sizes",
     )
 
@@ -191,9 +214,16 @@ def _addresses(loop: Settings) -> Iterator[str]:
             yield field.name
 
 
+def _service(stage: Stage) -> None:
+    if isinstance(stage.place, Existing):
+        check_told(stage.place, stage.api, stage.loop.verify)
+    if stage.api is not None:
+        check_beside(stage.place, stage.api)
+
+
 def _people(stage: Stage) -> None:
     for email in stage.alert_emails:
         look_like("email", email, "each of alert_emails")
 
 
-_CHECKS = (_choices, _numbers, _size, _schedule, _loop, _people)
+_CHECKS = (_choices, _numbers, _sizes, _schedule, _loop, _service, _people)

@@ -71,6 +71,17 @@ class Storage(Construct):
             allow("Registry", (f"dynamodb:{action}" for action in actions), [self.table.table_arn])
         ]
 
+    def reading_rights(self) -> list[iam.PolicyStatement]:
+        """What the API does: it looks up which version is active, and fetches its files."""
+        models = self.bucket.arn_for_objects(f"{PREFIX}/models/*")
+        look_up = ["dynamodb:GetItem", "dynamodb:Query"]
+        return [
+            allow("Registry", look_up, [self.table.table_arn]),
+            allow("StoreFiles", ["s3:GetObject"], [models]),
+            # As for the task: else a version that is gone would read as an outage.
+            allow("StoreListing", ["s3:ListBucket"], [self.bucket.bucket_arn]),
+        ]
+
     def store_rights(self) -> list[iam.PolicyStatement]:
         """What the task does to the store."""
         actions = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")

@@ -1,29 +1,22 @@
 """The training task: cluster, image, task definition, log group and the two roles."""
 
-from collections.abc import Mapping
-from pathlib import Path
-
-from aws_cdk import Stack
-from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.containers import FOLDERS, Program, definition, execution_role, image, task_role
 from infra.database import Votes
 from infra.environment import loop_variables
 from infra.log_group import log_group
-from infra.rights import allow, arn, role, service
+from infra.rights import allow, arn
 from infra.stage import Existing, Stage
 from infra.storage import Storage
 from retrain_trigger.settings import CONTAINER
 
-ROOT = Path(__file__).parents[1]
-USER = "10001:10001"
-"""As in the Dockerfile."""
 STOP_SECONDS = 120
-"""From SIGTERM to SIGKILL; Fargate's longest."""
-TASKS = "ecs-tasks.amazonaws.com"
-FOLDERS = {"WORK_DIR": "/tmp/work", "LOG_DIR": "/tmp/logs"}
+"""Fargate's longest."""
+OF_THE_API = ("api", "requirements-api.txt")
+"""What the builder is sent for the other image alone."""
 PROVIDERS = ["FARGATE", "FARGATE_SPOT"]
 
 
@@ -31,23 +24,41 @@ class Training(Construct):
     """What RunTask starts, and where."""
 
     def __init__(
-        self, scope: Construct, stage: Stage, storage: Storage, votes: Votes, revision: str
+        self,
+        scope: Construct,
+        stage: Stage,
+        storage: Storage,
+        votes: Votes,
+        serving: dict[str, str],
+        revision: str,
     ) -> None:
+        """serving: the variables that say who serves."""
         super().__init__(scope, "Training")
         self.stage = stage
         self.cluster_name, self.cluster_arn = self._cluster()
         self.log_group = log_group(self, stage, "task")
-        self.image = self._image(revision)
-        self.task_role = self._task_role(storage, votes)
-        self.execution_role = self._execution_role()
+        self.image = image(self, stage, revision, "task", OF_THE_API)
+        may = [*storage.store_rights(), *storage.registry_rights(), *votes.reader.rights]
+        self.task_role = task_role(self, [*may, *self.proving()])
+        self.execution_role = execution_role(self, self.image, self.log_group)
         addresses = {
-            **votes.variables,
+            **votes.reader.variables,
             "STORE_URL": storage.store_url,
             "REGISTRY_URL": storage.registry_url,
-            "SERVING_URL": stage.serving_url,
+            **serving,
             **FOLDERS,
         }
-        self.definition = self._definition(loop_variables(stage, addresses))
+        program = Program(
+            name=CONTAINER,
+            family=self.family,
+            cpu=stage.task_cpu,
+            memory=stage.task_memory,
+            stop_seconds=STOP_SECONDS,
+            log_prefix="run",
+            variables=loop_variables(stage, addresses),
+        )
+        roles = (self.task_role, self.execution_role)
+        self.definition = definition(self, stage, program, self.image, self.log_group, roles)
 
     @property
     def family(self) -> str:
@@ -69,9 +80,30 @@ class Training(Construct):
         """The condition that an action happens on this cluster."""
         return {"ArnEquals": {"ecs:cluster": self.cluster_arn}}
 
+    @property
+    def service_arn(self) -> str:
+        """The service that serves the models."""
+        assert self.stage.service_name, "only asked where something serves"
+        return arn(self, "ecs", f"service/{self.cluster_name}/{self.stage.service_name}")
+
     def stopping(self) -> iam.PolicyStatement:
         """What it takes to stop a task that hangs."""
         return allow("StopHung", ["ecs:StopTask"], [self.tasks_arn], self.here)
+
+    def proving(self) -> list[iam.PolicyStatement]:
+        """What it takes to make the service load a model and to prove which one its tasks have;
+        nothing where nothing serves."""
+        if self.stage.service_name is None:
+            return []
+        deploy = ["ecs:DescribeServices", "ecs:UpdateService"]
+        return [
+            allow("Serving", deploy, [self.service_arn], self.here),
+            # IAM knows a resource for it only where a machine is named, and Fargate has none.
+            allow("ServingList", ["ecs:ListTasks"], ["*"], self.here),
+            allow("ServingTasks", ["ecs:DescribeTasks"], [self.tasks_arn], self.here),
+            # It knows neither resource nor condition. No definition holds a secret.
+            allow("ServingPort", ["ecs:DescribeTaskDefinition"], ["*"]),
+        ]
 
     def _cluster(self) -> tuple[str, str]:
         """Name and ARN of the cluster."""
@@ -81,98 +113,10 @@ class Training(Construct):
         cluster = ecs.CfnCluster(
             self,
             "Cluster",
-            cluster_name=self.stage.stack_name,
+            cluster_name=self.stage.cluster_name,
             cluster_settings=[
                 ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="enabled")
             ],
             capacity_providers=PROVIDERS,
         )
         return cluster.ref, cluster.attr_arn
-
-    def _image(self, revision: str) -> ecr_assets.DockerImageAsset:
-        arm = self.stage.processor == "ARM64"
-        return ecr_assets.DockerImageAsset(
-            self,
-            "Image",
-            directory=str(ROOT),
-            platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
-            build_args={"CODE_REVISION": revision},
-            # A new revision of the same files is the same image.
-            invalidation=ecr_assets.DockerImageAssetInvalidationOptions(build_args=False),
-        )
-
-    def _task_role(self, storage: Storage, votes: Votes) -> iam.Role:
-        rights = [*storage.store_rights(), *storage.registry_rights(), *votes.rights]
-        place = self.stage.place
-        if isinstance(place, Existing) and place.service_name is not None:
-            api = arn(self, "ecs", f"service/{place.cluster_name}/{place.service_name}")
-            actions = ["ecs:DescribeServices", "ecs:UpdateService"]
-            rights.append(allow("Serving", actions, [api], self.here))
-        return role(self, "TaskRole", service(self, TASKS, source=arn(self, "ecs", "*")), rights)
-
-    def _execution_role(self) -> iam.Role:
-        pull = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
-        write = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        rights = [
-            allow(
-                "Image",
-                (f"ecr:{action}" for action in pull),
-                [self.image.repository.repository_arn],
-            ),
-            # It has no resource: the token is for the account's registry as a whole.
-            allow("ImageToken", ["ecr:GetAuthorizationToken"], ["*"]),
-            allow("Logs", write, [self.log_group.log_group_arn]),
-        ]
-        return role(self, "ExecutionRole", service(self, TASKS), rights)
-
-    def _definition(self, variables: Mapping[str, str]) -> ecs.CfnTaskDefinition:
-        stage = self.stage
-        return ecs.CfnTaskDefinition(
-            self,
-            "Definition",
-            family=self.family,
-            requires_compatibilities=["FARGATE"],
-            network_mode="awsvpc",
-            cpu=str(stage.task_cpu),
-            memory=str(stage.task_memory),
-            runtime_platform=ecs.CfnTaskDefinition.RuntimePlatformProperty(
-                cpu_architecture=stage.processor, operating_system_family="LINUX"
-            ),
-            task_role_arn=self.task_role.role_arn,
-            execution_role_arn=self.execution_role.role_arn,
-            volumes=[ecs.CfnTaskDefinition.VolumeProperty(name="tmp")],
-            container_definitions=[self._container(variables)],
-        )
-
-    def _container(
-        self, variables: Mapping[str, str]
-    ) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
-        part = ecs.CfnTaskDefinition
-        return part.ContainerDefinitionProperty(
-            name=CONTAINER,
-            image=self.image.image_uri,
-            essential=True,
-            user=USER,
-            privileged=False,
-            readonly_root_filesystem=True,
-            memory=self.stage.task_memory,
-            stop_timeout=STOP_SECONDS,
-            environment=[
-                part.KeyValuePairProperty(name=name, value=variables[name])
-                for name in sorted(variables)
-            ],
-            mount_points=[
-                part.MountPointProperty(container_path="/tmp", source_volume="tmp", read_only=False)
-            ],
-            linux_parameters=part.LinuxParametersProperty(
-                capabilities=part.KernelCapabilitiesProperty(drop=["ALL"])
-            ),
-            log_configuration=part.LogConfigurationProperty(
-                log_driver="awslogs",
-                options={
-                    "awslogs-group": self.log_group.log_group_name,
-                    "awslogs-region": Stack.of(self).region,
-                    "awslogs-stream-prefix": "run",
-                },
-            ),
-        )

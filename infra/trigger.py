@@ -7,14 +7,15 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.alerts import Alerts
+from infra.containers import TASKS
 from infra.database import Votes
 from infra.environment import loop_variables, own_variables
-from infra.functions import Plan, function
+from infra.functions import Plan, function, placing
 from infra.network import Network
-from infra.rights import allow, arn
+from infra.rights import allow
 from infra.stage import Stage
 from infra.storage import Storage
-from infra.training import TASKS, Training
+from infra.training import Training
 from retrain_trigger.settings import CONTAINER, TriggerSettings
 
 SECONDS = 900
@@ -22,15 +23,6 @@ SECONDS = 900
 LONGEST_STATEMENT_SECONDS = 270
 """A count is up to three statements, and each may take this long; the trigger must live to say
 that the database is slow. The task may take `statement_timeout_seconds` for each."""
-INTERFACES = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-)
-"""What Lambda itself does to place a function into a network."""
 
 
 class Trigger(Construct):
@@ -47,7 +39,7 @@ class Trigger(Construct):
         alerts: Alerts,
     ) -> None:
         super().__init__(scope, "Trigger")
-        addresses = {**votes.variables, "REGISTRY_URL": storage.registry_url}
+        addresses = {**votes.reader.variables, "REGISTRY_URL": storage.registry_url}
         plan = Plan(
             name="trigger",
             handler="retrain_trigger.handler.handle",
@@ -59,9 +51,9 @@ class Trigger(Construct):
             },
             rights=[
                 *storage.registry_rights(),
-                *votes.rights,
+                *votes.reader.rights,
                 *_launching(training),
-                *_placing(self, stage),
+                *placing(self, stage, "trigger"),
             ],
         )
         self.function = function(
@@ -105,20 +97,4 @@ def _launching(training: Training) -> list[iam.PolicyStatement]:
         allow("Tag", ["ecs:TagResource"], [training.tasks_arn], at_launch),
         allow("PassRoles", ["iam:PassRole"], roles, to_tasks),
         training.stopping(),
-    ]
-
-
-def _placing(scope: Construct, stage: Stage) -> list[iam.PolicyStatement]:
-    """What Lambda needs to place the function into the network, and the function may not use."""
-    itself = arn(scope, "lambda", f"function:{stage.stack_name}-trigger")
-    # Describing knows no resource, and Lambda refuses a role that names any for the others.
-    return [
-        allow("Place", INTERFACES, ["*"]),
-        iam.PolicyStatement(
-            sid="PlaceIsForLambdaAlone",
-            effect=iam.Effect.DENY,
-            actions=list(INTERFACES),
-            resources=["*"],
-            conditions={"ArnEquals": {"lambda:SourceFunctionArn": itself}},
-        ),
     ]

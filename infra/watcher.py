@@ -19,6 +19,19 @@ LOOK = "cron(0 6 * * ? *)"
 """The daily look, in UTC; four hours after the run."""
 
 
+def task_ended(training: Training) -> events.EventPattern:
+    """The end of a task of the loop, and of no other."""
+    return events.EventPattern(
+        source=["aws.ecs"],
+        detail_type=[TASK_EVENT],
+        detail={
+            "lastStatus": ["STOPPED"],
+            "clusterArn": [training.cluster_arn],
+            "group": [f"family:{training.family}"],
+        },
+    )
+
+
 class Watcher(Construct):
     """The function and its two rules."""
 
@@ -57,15 +70,7 @@ class Watcher(Construct):
             "TaskEnded",
             rule_name=f"{stage.stack_name}-task-ended",
             description="A task of the loop ended",
-            event_pattern=events.EventPattern(
-                source=["aws.ecs"],
-                detail_type=[TASK_EVENT],
-                detail={
-                    "lastStatus": ["STOPPED"],
-                    "clusterArn": [training.cluster_arn],
-                    "group": [f"family:{training.family}"],
-                },
-            ),
+            event_pattern=task_ended(training),
             targets=[target(self.function, alerts)],
         )
         events.Rule(

@@ -17,6 +17,7 @@ PAGE = ROOT / "docs" / "controls.md"
 MODULES = (
     "test_network",
     "test_task",
+    "test_serving",
     "test_functions",
     "test_storage",
     "test_database",
@@ -33,8 +34,8 @@ What holds in every template before it is deployed, and the assertion that holds
 the tests; `python -m tests.infra.controls` writes it again.
 
 Each assertion reads the synthesised template of three stages: `dev` with all of its own, a `prod`
-beside a network and a database that exist, and a `staging` that takes the other side of every
-choice (Scheduler, x86, Spot, a secret, endpoints in an existing network).
+beside a network, a database and an API that exist, and a `staging` that takes the other side of
+every choice (Scheduler, x86, Spot, secrets, endpoints in an existing network, a public API).
 """
 
 Test = TypeVar("Test", bound=Callable[..., None])

@@ -1,14 +1,15 @@
 """Stages as a team would fill them in, so that every branch of the stack is synthesised.
 
-`dev` is the committed one. `prod` stands beside what exists and changes nothing of it; `staging`
-takes the other side of every choice; `nat` is dev with the gateway that nobody gets unasked.
+`dev` is the committed one. `prod` stands beside what exists, its API included; `staging` takes the
+other side of every choice, with a public API of its own; `nat` is dev with the gateway that nobody
+gets unasked, and without an API.
 """
 
 from dataclasses import replace
 
 from common.settings import Settings
 from infra.settings import dev
-from infra.stage import Existing, ExistingDatabase, Stage, Standalone, Subnet
+from infra.stage import Api, Existing, ExistingDatabase, Stage, Standalone, Subnet
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hairme-votes-AbCdEf"
@@ -35,7 +36,21 @@ EXISTING = Existing(
     database=DATABASE,
     cluster_name="hairme",
     service_name="api",
+    service_security_group_id="sg-1a1b2c3d4e5f60718",
+    service_port=8000,
+    service_url="https://api.example.com",
 )
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/12345678-1234-1234-1234-123456789012"
+KEY = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hairme-key-AbCdEf"
+API_SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hairme-api-AbCdEf"
+PUBLIC_SUBNETS = ("subnet-2a1b2c3d4e5f60718", "subnet-3a1b2c3d4e5f60718")
+
+
+def api() -> Api:
+    """The API of dev, as the tests of its settings change it."""
+    found = dev().api
+    assert found is not None
+    return found
 
 
 def prod() -> Stage:
@@ -44,6 +59,7 @@ def prod() -> Stage:
         dev(),
         name="prod",
         place=EXISTING,
+        api=None,
         reserved_concurrency=1,
         alert_emails=("team@example.com",),
         alert_key=True,
@@ -64,6 +80,8 @@ def staging() -> Stage:
         vpc_cidr="10.0.0.0/16",
         database=replace(DATABASE, port=3307, resource_id=None, secret_arn=SECRET),
         service_name=None,
+        service_security_group_id=None,
+        service_url=None,
     )
     return replace(
         dev(),
@@ -73,6 +91,16 @@ def staging() -> Stage:
         scheduler="scheduler",
         time_zone="Asia/Seoul",
         flexible_minutes=15,
+        api=replace(
+            api(),
+            public=True,
+            public_subnet_ids=PUBLIC_SUBNETS,
+            certificate_arn=CERTIFICATE,
+            host="api.example.com",
+            key_secret_arn=KEY,
+            database_secret_arn=API_SECRET,
+            click_share_alarm=0.0,
+        ),
         processor="X86_64",
         capacity="FARGATE_SPOT",
         reserved_concurrency=1,
@@ -85,7 +113,7 @@ def nat() -> Stage:
     place = Standalone(
         outbound="nat", endpoint_zones=1, database_class="db.t4g.micro", database_gb=20
     )
-    return replace(dev(), place=place)
+    return replace(dev(), place=place, api=None)
 
 
 VARIANTS = {"dev": dev, "prod": prod, "staging": staging, "nat": nat}

@@ -16,6 +16,7 @@ from tests.architecture.code import ROOT
 from tests.infra.examples import VARIANTS
 
 TRIGGER, WATCHER = "retrain_trigger.handler.handle", "retrain_trigger.events.handle"
+HEALER = "retrain_trigger.healing.handle"
 
 
 def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,23 +78,50 @@ class Synthesised:
         return self.one("Lambda::Function", Handler=WATCHER)
 
     @cached_property
-    def task(self) -> dict[str, Any]:
-        """The task definition's properties."""
-        return self.one("ECS::TaskDefinition")
-
-    @cached_property
-    def container(self) -> dict[str, Any]:
-        """Its one container."""
-        (container,) = self.task["ContainerDefinitions"]
-        found: dict[str, Any] = container
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The properties of each function by our name; there is a healer where something serves."""
+        found = {"trigger": self.trigger, "watcher": self.watcher}
+        if self.stage.service_name is not None:
+            found["healer"] = self.one("Lambda::Function", Handler=HEALER)
         return found
 
+    @cached_property
+    def definitions(self) -> dict[str, dict[str, Any]]:
+        """The properties of the task definitions of `task` and, where it is ours, `api`."""
+        found = {one["ContainerDefinitions"][0]["Name"]: one for one in self._definitions()}
+        assert found.keys() == ({"task", "api"} if self.stage.api else {"task"})
+        return found
+
+    def _definitions(self) -> Iterator[dict[str, Any]]:
+        for one in self.all("ECS::TaskDefinition").values():
+            assert len(one["ContainerDefinitions"]) == 1
+            yield one
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The training task's definition."""
+        return self.definitions["task"]
+
+    def container_of(self, name: str) -> dict[str, Any]:
+        """The one container of `task` or `api`."""
+        found: dict[str, Any] = self.definitions[name]["ContainerDefinitions"][0]
+        return found
+
+    @property
+    def container(self) -> dict[str, Any]:
+        """The training task's one container."""
+        return self.container_of("task")
+
+    @cached_property
+    def programs(self) -> tuple[str, ...]:
+        """Our names of all that has an environment."""
+        return (*self.definitions, *self.functions)
+
     def environment(self, of: str) -> dict[str, str]:
-        """The environment variables of `trigger`, `watcher` or `task`."""
-        if of == "task":
-            return {one["Name"]: one["Value"] for one in self.container["Environment"]}
-        function = self.trigger if of == "trigger" else self.watcher
-        found: dict[str, str] = function["Environment"]["Variables"]
+        """The environment variables of a function, of `task` or of `api`."""
+        if of in self.definitions:
+            return {one["Name"]: one["Value"] for one in self.container_of(of)["Environment"]}
+        found: dict[str, str] = self.functions[of]["Environment"]["Variables"]
         return found
 
     def arn(self, kind: str, **wanted: object) -> str:
@@ -120,12 +148,11 @@ class Synthesised:
             self.template.attribute(name, "Arn"): properties
             for name, properties in self.all("IAM::Role").items()
         }
-        found = {
-            "trigger": by_arn.pop(self.trigger["Role"]),
-            "watcher": by_arn.pop(self.watcher["Role"]),
-            "task": by_arn.pop(self.task["TaskRoleArn"]),
-            "execution": by_arn.pop(self.task["ExecutionRoleArn"]),
-        }
+        found = {name: by_arn.pop(one["Role"]) for name, one in self.functions.items()}
+        for name, one in self.definitions.items():
+            found[name] = by_arn.pop(one["TaskRoleArn"])
+            execution = "execution" if name == "task" else f"{name} execution"
+            found[execution] = by_arn.pop(one["ExecutionRoleArn"])
         if by_arn:
             (found["scheduler"],) = by_arn.values()
         return found

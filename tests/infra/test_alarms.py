@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from infra.stage import Stage
 from retrain_trigger import metrics
 from tests.infra.controls import control
 from tests.infra.stacks import Synthesised
@@ -17,22 +18,38 @@ def alarm(stack: Synthesised, name: str) -> dict[str, Any]:
     return stack.one("CloudWatch::Alarm", AlarmName=f"{stack.stage.stack_name}-{name}")
 
 
+def extra(stage: Stage) -> set[str]:
+    """The alarms that there are only where something serves, or an API is ours."""
+    healer = {"healer-errors"} if stage.service_name else set()
+    if stage.api is None:
+        return healer
+    unloved = {"api-unloved"} if stage.api.click_share_alarm else set()
+    return healer | unloved | {"api-errors", "api-slow", "api-down", "api-degraded"}
+
+
+def names(stack: Synthesised) -> set[str]:
+    return {one["AlarmName"] for one in stack.all("CloudWatch::Alarm").values()}
+
+
 @control(AREA, "Every alarm has an action: the topic", "CloudWatch.15")
 def test_every_alarm_tells_people(every: Synthesised) -> None:
     topic = every.environment("watcher")["WATCH_ALERT_TOPIC"]
 
     found = every.all("CloudWatch::Alarm").values()
 
-    assert len(found) == 8
+    assert len(found) == 8 + len(extra(every.stage))
+    assert {name.removeprefix(f"{every.stage.stack_name}-") for name in names(every)} >= (
+        extra(every.stage)
+    )
     for one in found:
         assert one["AlarmActions"] == [topic]
         assert one.get("ActionsEnabled", True) is True
         assert one["AlarmDescription"]
 
 
-@control(AREA, "Trigger or watcher raised")
+@control(AREA, "A function raised")
 def test_a_function_that_raised_is_told_of(every: Synthesised) -> None:
-    for name, function in (("trigger", every.trigger), ("watcher", every.watcher)):
+    for name, function in every.functions.items():
         found = alarm(every, f"{name}-errors")
         assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "Errors")
         assert found["Dimensions"] == [{"Name": "FunctionName", "Value": function["FunctionName"]}]
@@ -106,19 +123,24 @@ def test_the_loops_figures_are_those_that_the_functions_emit(every: Synthesised)
     own = [
         one
         for one in every.all("CloudWatch::Alarm").values()
-        if not one["Namespace"].startswith("AWS/")
+        if one.get("Namespace") == metrics.NAMESPACE
     ]
 
     assert len(own) == 5
     for one in own:
-        assert one["Namespace"] == metrics.NAMESPACE
         assert one["MetricName"] in metrics.NAMES
         assert one["Dimensions"] == [{"Name": metrics.DIMENSION, "Value": every.stage.name}]
 
 
 def test_an_alarm_looks_back_seven_days_at_most(every: Synthesised) -> None:
     for one in every.all("CloudWatch::Alarm").values():
-        assert one["Period"] * one["EvaluationPeriods"] <= 7 * DAY
+        periods = [line["MetricStat"]["Period"] for line in _lines(one)] or [one["Period"]]
+        assert max(periods) * one["EvaluationPeriods"] <= 7 * DAY
+
+
+def _lines(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """The metrics that an alarm's expression is made of; none where it watches one metric."""
+    return [line for line in alarm.get("Metrics", []) if "MetricStat" in line]
 
 
 @control(AREA, "One small dashboard shows every figure and every alarm")
@@ -130,9 +152,13 @@ def test_the_dashboard_shows_every_figure_and_every_alarm(every: Synthesised) ->
     }
     (status,) = (w["properties"]["alarms"] for w in body["widgets"] if w["type"] == "alarm")
 
-    assert shown == {*metrics.NAMES, "Errors"}
+    served = {
+        *("RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime"),
+        *("impressions", "clicks", "degraded"),
+    }
+    assert shown == {*metrics.NAMES, "Errors"} | (served if every.stage.api else set())
     assert len(status) == len(every.all("CloudWatch::Alarm"))
-    assert len(body["widgets"]) <= 8
+    assert len(body["widgets"]) <= 10
 
 
 @pytest.mark.parametrize("name", ["silent", "rolled-back", "refusals"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from common.errors import UsageError
-from infra.cost import ALARMS, Line, estimate, total
+from infra.cost import Line, alarms, estimate, total
 from infra.settings import dev
 from infra.stage import Stage, Standalone
 from tests.architecture.code import ROOT
@@ -28,9 +28,17 @@ def line(stage: Stage, words: str) -> Line:
     return found
 
 
-def test_a_network_of_ones_own_is_most_of_what_an_empty_account_pays() -> None:
+def test_network_and_api_are_most_of_what_an_empty_account_pays() -> None:
     assert line(dev(), "interface endpoints").usd_month == pytest.approx(4 * 7.30)
-    assert total(estimate(dev())) < 50
+    assert line(dev(), "load balancer").usd_month == pytest.approx(16.43, abs=0.01)
+    assert line(dev(), "tasks of the API").usd_month == pytest.approx(17.01, abs=0.01)
+    assert total(estimate(dev())) < 95
+    assert total(estimate(replace(dev(), api=None))) < 50
+
+
+def test_a_public_load_balancer_pays_for_its_addresses() -> None:
+    assert line(staging(), "its public addresses").usd_month == pytest.approx(2 * 3.65)
+    assert not [each for each in estimate(dev()) if "public addresses" in each.what]
 
 
 def test_a_nat_gateway_is_paid_only_by_those_who_asked_for_one() -> None:
@@ -70,7 +78,8 @@ def test_as_many_alarms_and_endpoints_are_counted_as_the_template_has() -> None:
     template = json.loads((ROOT / "infra/template.json").read_text("utf-8"))
     kinds = [each["Type"] for each in template["Resources"].values()]
 
-    assert kinds.count("AWS::CloudWatch::Alarm") == ALARMS
+    assert kinds.count("AWS::CloudWatch::Alarm") == alarms(dev())
+    assert alarms(prod()) == alarms(replace(dev(), api=None)) + 1
     gateways = 2
     assert kinds.count("AWS::EC2::VPCEndpoint") - gateways == len(dev().endpoints)
 

@@ -46,6 +46,7 @@ ALARMS = physical("CloudWatch::Alarm", "AlarmName")
 FUNCTIONS = physical("Lambda::Function", "FunctionName")
 RULES = physical("Events::Rule", "Name")
 QUEUES, TOPICS = physical("SQS::Queue", "QueueName"), physical("SNS::Topic", "TopicName")
+SERVICES = physical("ECS::Service", "ServiceName")
 LOG_GROUPS = physical("Logs::LogGroup", "LogGroupName")
 
 
@@ -96,7 +97,7 @@ def test_every_name_that_begins_with_the_stacks_is_one_of_its_resources(
     logs = set(re.findall(r"/hairme/\$STACK/(\w+)", code))
     assert asked
     assert asked <= FUNCTIONS
-    assert named <= FUNCTIONS | RULES | QUEUES | TOPICS
+    assert named <= FUNCTIONS | RULES | QUEUES | TOPICS | SERVICES
     assert logs
     assert {f"/hairme/{STACK}/{name}" for name in logs} <= LOG_GROUPS
 

@@ -1,4 +1,4 @@
-"""Where trigger and task live: what can reach them (nothing), and what they can reach."""
+"""Where everything lives: what can reach it (mostly nothing), and what it can reach."""
 
 import ast
 import re
@@ -10,14 +10,14 @@ from retrain_trigger.launch import task_request
 from retrain_trigger.settings import TriggerSettings, read
 from tests.architecture.code import modules
 from tests.infra.controls import control
-from tests.infra.examples import DATABASE, SUBNETS
+from tests.infra.examples import DATABASE, EXISTING, SUBNETS
 from tests.infra.stacks import Synthesised
 
 AREA = "Network"
 INSIDE = {
-    "s3": "the task, and the image's layers",
-    "dynamodb": "trigger and task",
-    "ecs": "the trigger, and the task where it makes a service load a model",
+    "s3": "the task and the API, and the images' layers",
+    "dynamodb": "trigger, healer, task and API",
+    "ecs": "the trigger, and task and healer where they make a service load a model",
     "ecr.api": "ECS, to find the image",
     "ecr.dkr": "ECS, to pull it",
     "logs": "ECS, to write the task's log",
@@ -91,41 +91,99 @@ def test_trigger_and_task_are_each_in_one_group_and_it_is_not_the_same(every: Sy
     assert trigger != task
 
 
-@control(AREA, "Nothing reaches trigger or task", "EC2.18, EC2.19")
-def test_no_rule_lets_anything_in_to_trigger_or_task(every: Synthesised) -> None:
-    assert rules(every, "Ingress", every.group("The trigger")) == set()
-    assert rules(every, "Ingress", every.group("The training task")) == set()
+@control(AREA, "Nothing reaches trigger, task or healer", "EC2.18, EC2.19")
+def test_no_rule_lets_anything_in_to_whoever_only_calls(every: Synthesised) -> None:
+    for who in ("The trigger", "The training task", "The healer"):
+        assert rules(every, "Ingress", every.group(who)) == set()
 
 
-@control(AREA, "They reach AWS over TLS and the database, and no other port")
-def test_trigger_and_task_may_call_the_database_and_port_443_alone(every: Synthesised) -> None:
-    port = DATABASE.port if every.stage.name != "staging" else 3307
-    wanted = {(443, 443, "0.0.0.0/0"), (port, port, database_group(every))}
-
-    assert rules(every, "Egress", every.group("The trigger")) == wanted
-    assert rules(every, "Egress", every.group("The training task")) == wanted
+@control(AREA, "The trigger reaches AWS over TLS and the database, and no other port")
+def test_the_trigger_may_call_the_database_and_port_443_alone(every: Synthesised) -> None:
+    assert rules(every, "Egress", every.group("The trigger")) == {AWS, votes(every)}
 
 
-@control(AREA, "The database lets in trigger and task, and of this stack nobody else")
-def test_the_database_admits_trigger_and_task_alone(every: Synthesised) -> None:
-    port = DATABASE.port if every.stage.name != "staging" else 3307
+AWS = (443, 443, "0.0.0.0/0")
 
-    assert rules(every, "Ingress", database_group(every)) == {
-        (port, port, every.group("The trigger")),
-        (port, port, every.group("The training task")),
-    }
-    assert rules(every, "Egress", database_group(every)) == set()
+
+def votes(stack: Synthesised) -> tuple[int, int, str]:
+    """The way to the database."""
+    port = DATABASE.port if stack.stage.name != "staging" else 3307
+    return port, port, database_group(stack)
 
 
 @control(
-    AREA, "Endpoints let in trigger and task, in an existing network all of it, and call nobody"
+    AREA, "Beyond that, task and healer reach who serves: each task of it, and inside its door"
 )
-def test_endpoints_admit_trigger_and_task_alone(dev: Synthesised, staging: Synthesised) -> None:
+def test_task_and_healer_may_also_ask_who_serves(every: Synthesised) -> None:
+    asked = {
+        "dev": {
+            (8080, 8080, served(every)),
+            (80, 80, every.group("The load balancer") if every.stage.standalone else ""),
+        },
+        "prod": {(8000, 8000, served(every))},
+        # Public: its tasks alone are asked.
+        "staging": {(8080, 8080, served(every))},
+    }[every.stage.name]
+
+    assert rules(every, "Egress", every.group("The training task")) == {AWS, votes(every)} | asked
+    assert rules(every, "Egress", every.group("The healer")) == {AWS} | asked
+
+
+def served(stack: Synthesised) -> str:
+    """The group of the tasks that serve."""
+    if stack.stage.api is None:
+        return str(EXISTING.service_security_group_id)
+    return stack.group("The API")
+
+
+@control(AREA, "Who serves lets in task, healer and, where it is ours, its load balancer alone")
+def test_who_serves_admits_its_door_and_those_who_prove_it(every: Synthesised) -> None:
+    port = 8080 if every.stage.api else EXISTING.service_port
+    provers = {every.group("The training task"), every.group("The healer")}
+    door = {every.group("The load balancer")} if every.stage.api else set()
+
+    assert rules(every, "Ingress", served(every)) == {(port, port, who) for who in provers | door}
+
+
+@control(AREA, "The API reaches AWS over TLS and the database, and no other port")
+def test_the_api_may_call_the_database_and_port_443_alone(
+    dev: Synthesised, staging: Synthesised
+) -> None:
+    for stack in (dev, staging):
+        assert rules(stack, "Egress", stack.group("The API")) == {AWS, votes(stack)}
+
+
+@control(AREA, "The load balancer answers its network, or HTTPS alone, and asks the API alone")
+def test_the_load_balancer_answers_whom_the_stage_says(
+    dev: Synthesised, staging: Synthesised
+) -> None:
+    for stack, door in ((dev, (80, 80, "10.90.0.0/16")), (staging, (443, 443, "0.0.0.0/0"))):
+        group = stack.group("The load balancer")
+        assert rules(stack, "Ingress", group) == {door}
+        assert rules(stack, "Egress", group) == {(8080, 8080, stack.group("The API"))}
+
+
+@control(AREA, "The database lets in trigger, task and our API, and of this stack nobody else")
+def test_the_database_admits_whoever_reads_or_writes_votes_alone(every: Synthesised) -> None:
+    port, _, group = votes(every)
+    readers = {every.group("The trigger"), every.group("The training task")}
+    writer = {every.group("The API")} if every.stage.api else set()
+
+    assert rules(every, "Ingress", group) == {(port, port, who) for who in readers | writer}
+    assert rules(every, "Egress", group) == set()
+
+
+@control(
+    AREA, "Endpoints let in who lives there, in an existing network all of it, and call nobody"
+)
+def test_endpoints_admit_who_lives_there_alone(dev: Synthesised, staging: Synthesised) -> None:
     for stack in (dev, staging):
         group = stack.group("Endpoints")
         assert rules(stack, "Ingress", group) == {
             (443, 443, stack.group("The trigger")),
             (443, 443, stack.group("The training task")),
+            (443, 443, stack.group("The healer")),
+            (443, 443, stack.group("The API")),
             # Added to a network that exists, they answer for all who live there.
             *([(443, 443, "10.0.0.0/16")] if stack is staging else []),
         }
@@ -135,7 +193,7 @@ def test_endpoints_admit_trigger_and_task_alone(dev: Synthesised, staging: Synth
 def test_there_are_no_groups_but_those_that_are_looked_at(every: Synthesised) -> None:
     made = len(every.all("EC2::SecurityGroup"))
 
-    assert made == {"dev": 4, "prod": 2, "staging": 3}[every.stage.name]
+    assert made == {"dev": 7, "prod": 3, "staging": 6}[every.stage.name]
 
 
 @control(AREA, "Every service that the code calls is reachable from where it calls")
@@ -229,8 +287,8 @@ def _own(stack: Synthesised) -> list[str]:
     return [name for name in stack.all("EC2::Subnet") if "private" in name]
 
 
-@control(AREA, "Beside what exists, nothing of it is changed but who may call the database")
-def test_an_existing_network_gets_two_groups_and_two_rules_and_nothing_else(
+@control(AREA, "Beside what exists, nothing of it is changed but who may call database and service")
+def test_an_existing_network_gets_groups_and_rules_and_nothing_else(
     prod: Synthesised,
 ) -> None:
     made = {r["Type"] for r in prod.template.document["Resources"].values()}

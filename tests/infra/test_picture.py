@@ -56,7 +56,7 @@ def test_no_box_lies_upon_another(template: dict[str, Any]) -> None:
     )
     boxes = [tuple(map(int, each)) for each in found]
 
-    assert len(boxes) == 12
+    assert len(boxes) == 16
     for number, (x, y, width, height) in enumerate(boxes):
         for left, top, _, _ in boxes[number + 1 :]:
             assert abs(x - left) >= width or abs(y - top) >= height

@@ -1,4 +1,4 @@
-"""When the loop runs, and which events wake the watcher."""
+"""When the loop runs, and which events wake watcher and healer."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_every_delivery_is_tried_again_and_then_put_aside(every: Synthesised) ->
     targets = [t for r in every.all("Events::Rule").values() for t in r["Targets"]]
     targets += [s["Target"] for s in every.all("Scheduler::Schedule").values()]
 
-    assert len(targets) == 3
+    assert len(targets) == 6
     for one in targets:
         assert one["DeadLetterConfig"] == {"Arn": queue}
         assert one["RetryPolicy"] == {
@@ -127,3 +127,45 @@ def test_the_watcher_looks_every_day(every: Synthesised) -> None:
 @pytest.mark.parametrize("name", ["task-ended", "daily"])
 def test_the_watchers_rules_are_on(name: str, every: Synthesised) -> None:
     assert rule(every, name)["State"] == "ENABLED"
+
+
+@control(AREA, "The end of each of the loop's tasks wakes the healer too")
+def test_the_healer_hears_of_what_the_watcher_hears(every: Synthesised) -> None:
+    pattern = rule(every, "heal-task-ended")["EventPattern"]
+
+    assert pattern == rule(every, "task-ended")["EventPattern"]
+    assert target(every, "heal-task-ended")["Arn"] == function(every, "healer")
+
+
+@control(AREA, "The end of each deployment of the one service wakes the healer, and of no other")
+def test_the_healer_hears_of_its_own_services_deployments_alone(every: Synthesised) -> None:
+    pattern = rule(every, "heal-deployment")["EventPattern"]
+    cluster = every.environment("healer")["HEAL_CLUSTER"]
+    service = f"{cluster.replace(':cluster/', ':service/')}/{every.stage.service_name}"
+    failed = {
+        "source": "aws.ecs",
+        "detail-type": "ECS Deployment State Change",
+        "resources": [service],
+        "detail": {"eventType": "ERROR", "eventName": "SERVICE_DEPLOYMENT_FAILED"},
+    }
+
+    def of(name: str) -> dict[str, Any]:
+        return {**failed, "detail": {"eventName": f"SERVICE_DEPLOYMENT_{name}"}}
+
+    assert matches(pattern, failed)
+    assert matches(pattern, of("COMPLETED"))
+    assert not matches(pattern, of("IN_PROGRESS"))
+    assert not matches(pattern, {**failed, "resources": [f"{service}-other"]})
+    assert target(every, "heal-deployment")["Arn"] == function(every, "healer")
+
+
+@control(AREA, "The healer looks every day whether a roll-out was left open")
+def test_the_healer_looks_every_day(every: Synthesised) -> None:
+    assert rule(every, "heal-daily")["ScheduleExpression"] == "cron(0 6 * * ? *)"
+    assert json.loads(target(every, "heal-daily")["Input"]) == events.DAILY
+    assert target(every, "heal-daily")["Arn"] == function(every, "healer")
+
+
+@pytest.mark.parametrize("name", ["task-ended", "deployment", "daily"])
+def test_the_healers_rules_are_on(name: str, every: Synthesised) -> None:
+    assert rule(every, f"heal-{name}")["State"] == "ENABLED"

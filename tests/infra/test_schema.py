@@ -13,6 +13,7 @@ import pytest
 
 from common.queries import ROW, vote_columns
 from infra import database, schema
+from infra.api import DATABASE_USER
 from infra.pack_schema import main as pack_main
 from infra.pack_schema import pack
 from local.mariadb import HOST, Server, running
@@ -27,7 +28,7 @@ DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
 
 def for_mariadb(script: str) -> str:
     """The script for a server that has no tokens of IAM: the one difference to RDS."""
-    assert script.count(PLUGIN) == 1
+    assert script.count(PLUGIN) >= 1
     return script.replace(PLUGIN, f"IDENTIFIED BY '{PASSWORD}'")
 
 
@@ -43,7 +44,7 @@ def rds() -> Iterator[Server]:
 @pytest.fixture
 def empty(rds: Server) -> Server:
     rds.execute("DROP DATABASE IF EXISTS hairme")
-    rds.execute("DROP USER IF EXISTS retraining")
+    rds.execute("DROP USER IF EXISTS retraining, hairme_api")
     rds.execute("CREATE DATABASE hairme CHARACTER SET latin1")
     return rds
 
@@ -102,7 +103,7 @@ def test_the_carried_file_makes_a_database_that_the_doctor_finds_whole(
 
     # Then
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "4 statements: the table is there, and so is the user\n"
+    assert done.stdout == "6 statements: the table is there, and so are its users\n"
     found = examined(empty, tmp_path)
     assert set(answers(found).values()) == {"ok"}, found.out
     says = {check["name"]: check["says"] for check in found.result["checks"]}
@@ -145,6 +146,27 @@ def test_the_loop_may_not_log_in_without_encryption(empty: Server, carried: Path
         pymysql.connect(
             host=HOST, port=empty.port, user="retraining", password=PASSWORD, ssl_disabled=True
         )
+
+
+def test_the_api_records_and_takes_votes_and_deletes_nothing(empty: Server, carried: Path) -> None:
+    run(carried, empty, "--ca", empty.ca)
+    connection = pymysql.connect(
+        host=HOST,
+        port=empty.port,
+        user=DATABASE_USER,
+        password=PASSWORD,
+        database="hairme",
+        ssl={"ca": str(empty.ca)},
+        autocommit=True,
+    )
+
+    with connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO analysis_history (face_shape) VALUES ('계란형')")
+        cursor.execute("UPDATE analysis_history SET style_1_feedback = 'like'")
+        assert cursor.execute("SELECT id FROM analysis_history") == 1
+        for wrong in ("DELETE FROM analysis_history", "DROP TABLE analysis_history"):
+            with pytest.raises(pymysql.OperationalError, match="denied"):
+                cursor.execute(wrong)
 
 
 @pytest.mark.parametrize("which", ["wrong_ca", None], ids=["another authority's", "Amazon's"])
@@ -197,12 +219,16 @@ def test_it_is_written_for_the_oldest_python_that_it_may_meet() -> None:
 
 
 def test_the_script_names_what_the_stack_and_the_reader_name() -> None:
-    _, table, user, grant = schema.statements(SQL)
+    _, table, user, grant, api, written = schema.statements(SQL)
 
     assert SQL.count("USE hairme;") == 1
     assert database.SCHEMA == "hairme"
     assert f"'{database.USER}'@'%'" in user
     assert grant == f"GRANT SELECT ON hairme.analysis_history TO '{database.USER}'@'%'"
+    assert f"'{DATABASE_USER}'@'%'" in api
+    assert written == (
+        f"GRANT SELECT, INSERT, UPDATE ON hairme.analysis_history TO '{DATABASE_USER}'@'%'"
+    )
     columns = [line.split()[0] for line in table.splitlines()[1:] if line.startswith("  ")]
     assert set(ROW) <= set(columns)
     assert vote_columns(columns) == (1, 2, 3, 4, 5)
@@ -219,18 +245,25 @@ def test_the_sql_for_a_database_that_exists_makes_it_whole(
     empty: Server, tmp_path: Path, secret: bool
 ) -> None:
     # Given the application's table, with three votes and no index
-    index, by_token, by_password = sql_blocks()
+    index, *users = sql_blocks()
+    by_token, by_password = users[:2]
+    api_by_token, api_by_password = users[2:]
     empty.execute("DROP DATABASE hairme")
     empty.create("hairme", votes=3, index=False)
 
     # When
-    user = by_password.replace("…", PASSWORD) if secret else for_mariadb(by_token)
+    user, api = (by_password, api_by_password) if secret else (by_token, api_by_token)
+    user, api = (
+        each.replace("…", PASSWORD) if secret else for_mariadb(each) for each in (user, api)
+    )
     assert PASSWORD in user
+    assert PASSWORD in api
     with empty.admin("hairme") as connection:
-        done = schema.apply(connection, index) + schema.apply(connection, user)
+        done = sum(schema.apply(connection, each) for each in (index, user, api))
 
     # Then
-    assert done == 3
+    assert done == 5
+    assert api.splitlines()[-1] in SQL
     assert set(answers(examined(empty, tmp_path)).values()) == {"ok"}
 
 

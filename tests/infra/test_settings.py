@@ -10,10 +10,20 @@ import pytest
 
 from common.errors import UsageError
 from common.settings import Settings
+from infra import settings
 from infra.settings import DEFAULT, FILL_IN, STAGES, dev, stage
-from infra.stage import Existing, ExistingDatabase, Stage, Standalone, Subnet
+from infra.stage import Api, Existing, ExistingDatabase, Stage, Standalone, Subnet
 from tests.architecture.code import ROOT
-from tests.infra.examples import DATABASE, EXISTING, SECRET, SUBNETS, prod
+from tests.infra.examples import (
+    CERTIFICATE,
+    DATABASE,
+    EXISTING,
+    PUBLIC_SUBNETS,
+    SECRET,
+    SUBNETS,
+    api,
+    prod,
+)
 
 Texts = tuple[str, ...]
 
@@ -25,7 +35,7 @@ Texts = tuple[str, ...]
         ({"scheduler": "cron"}, ("scheduler must be one of rule, scheduler", "'cron'")),
         ({"processor": "arm"}, ("processor must be one of ARM64, X86_64", "'arm'")),
         ({"capacity": "SPOT"}, ("capacity must be one of FARGATE, FARGATE_SPOT", "'SPOT'")),
-        ({"task_cpu": 1_000}, ("task_cpu must be one of 512, 1,024", "1000")),
+        ({"task_cpu": 1_000}, ("task_cpu must be one of 256, 512, 1,024", "1000")),
         # more than beside one processor
         ({"task_memory": 16_384}, ("from 2,048 to 8,192 MiB", "16384", "no other sizes")),
         ({"task_memory": 2_500}, ("in steps of 1,024", "2500")),
@@ -87,6 +97,11 @@ def test_any_schedule_of_eventbridge_is_taken(schedule: str) -> None:
             ("the route table of every subnet", "'subnet-0a1b2c3d4e5"),
         ),
         ({"vpc_cidr": "10.0.0.0"}, ("must look like 10.0.0.0/16", "'10.0.0.0'")),
+        ({"service_security_group_id": "sg"}, ("service_security_group_id must look like", "'sg'")),
+        ({"service_port": 0}, ("service_port must be from 1 to 65,535", "0")),
+        # only port 443 is open to the load balancer of others
+        ({"service_url": "http://api.example.com"}, ("service_url must look like https://",)),
+        ({"service_name": None}, ("of the service that service_name names", "sg-1a1b")),
     ],
 )
 def test_a_wrong_id_of_what_exists_is_refused(change: dict[str, Any], says: Texts) -> None:
@@ -152,7 +167,119 @@ def test_a_wrong_place_of_its_own_is_refused(change: dict[str, Any], says: Texts
         assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [Stage, Existing, ExistingDatabase, Standalone, Subnet])
+ADDRESS: dict[str, Any] = {"certificate_arn": CERTIFICATE, "host": "api.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"public": True}, ("a public API needs a certificate", "got nothing")),
+        ({"host": "api.example.com"}, ("given together", "'api.example.com'", "for one address")),
+        ({"certificate_arn": "arn", "host": "a.b"}, ("certificate_arn must look like", "'arn'")),
+        ({**ADDRESS, "host": "localhost"}, ("host must look like api.example.com", "'localhost'")),
+        ({"public_subnet_ids": PUBLIC_SUBNETS}, ("for a public API alone", "subnet-2a1b")),
+        ({"public_subnet_ids": ("subnet",)}, ("public_subnet_ids must look like subnet-",)),
+        ({"key_secret_arn": "key"}, ("key_secret_arn must look like", "'key'")),
+        ({"database_secret_arn": "key"}, ("database_secret_arn must look like", "'key'")),
+        ({"min_tasks": 0}, ("min_tasks must be from 1", "0", "the loss of one")),
+        ({"max_tasks": 1}, ("max_tasks must be from 2 to 100", "1", "min_tasks or more")),
+        ({"requests_per_task": 0}, ("requests_per_task must be from 1", "0")),
+        ({"errors_alarm": 0}, ("errors_alarm must be from 1", "0")),
+        ({"p95_alarm_ms": 0}, ("p95_alarm_ms must be from 1 to 60,000", "0", "milliseconds")),
+        ({"click_share_from": 0}, ("click_share_from must be from 1", "0")),
+        ({"click_share_alarm": 1.0}, ("a share from 0 to below 1", "1.0", "0 is off")),
+    ],
+)
+def test_a_wrong_setting_of_an_api_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(api(), **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+PUBLIC = replace(api(), public=True, **ADDRESS)
+BESIDE = replace(EXISTING, service_name=None, service_security_group_id=None, service_url=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        # sizes of Fargate
+        ({"api": replace(api(), cpu=300)}, ("cpu of the API must be one of 256", "300")),
+        ({"api": replace(api(), memory=4_096)}, ("from 512 to 1,024 MiB", "4096")),
+        # one that exists, and one of its own
+        ({"api": api(), "place": EXISTING}, ("names no service that exists", "'api'")),
+        # ids that a network of its own has by itself
+        (
+            {"api": replace(PUBLIC, public_subnet_ids=PUBLIC_SUBNETS)},
+            ("public_subnet_ids of the API is for a network", "makes its own"),
+        ),
+        (
+            {"api": replace(api(), database_secret_arn=SECRET)},
+            ("database_secret_arn of the API is for a network", "makes its own"),
+        ),
+        # and those that only you know
+        ({"api": PUBLIC, "place": BESIDE}, ("two public subnets or more", "'none'")),
+        ({"api": api(), "place": BESIDE}, ("whose address range it must know", "vpc_cidr")),
+        (
+            {
+                "api": replace(api(), database_secret_arn=SECRET),
+                "place": replace(BESIDE, vpc_cidr="10.0.0.0/16"),
+            },
+            ("log in to the database alike", "database_secret_arn"),
+        ),
+    ],
+)
+def test_an_api_that_does_not_fit_its_stage_is_refused(change: dict[str, Any], says: Texts) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(dev(), **change)
+
+    for words in says:
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("verify", "place", "says"),
+    [
+        ("model", {"service_security_group_id": None}, "write service_security_group_id"),
+        (
+            "health",
+            {"service_security_group_id": None, "service_url": None},
+            "service_security_group_id or service_url",
+        ),
+    ],
+)
+def test_a_service_that_cannot_be_asked_is_not_to_prove_anything(
+    verify: str, place: dict[str, Any], says: str
+) -> None:
+    asked: dict[str, Any] = {"loop": Settings(verify=verify), "place": replace(EXISTING, **place)}
+
+    with pytest.raises(UsageError, match=f"{says}.*set verify to 'deployment'"):
+        replace(prod(), **asked)
+    assert replace(prod(), **{**asked, "loop": Settings(verify="deployment")})
+
+
+def test_where_nobody_serves_any_proof_may_be_asked_for() -> None:
+    nobody = replace(prod(), place=BESIDE)
+
+    assert (nobody.loop.verify, nobody.serving_url) == ("model", "none")
+
+
+def test_a_service_that_exists_is_taken_for_one_that_cannot_say_its_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then no promotion is taken back just because nobody could ask, and nothing is opened."""
+    asked = replace(EXISTING, service_security_group_id=None, service_url=None)
+    monkeypatch.setattr(settings, "_fill_in", lambda: asked)
+
+    filled = stage("prod")
+
+    assert filled.loop.verify == "deployment"
+    assert filled.serving_url == "ecs://hairme/api"
+
+
+@pytest.mark.parametrize("kind", [Api, Stage, Existing, ExistingDatabase, Standalone, Subnet])
 def test_a_stage_is_frozen_and_has_no_hidden_default(kind: type) -> None:
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
     for field in fields(kind):

@@ -26,18 +26,32 @@ OWN = {
     "AWS::ECS::Cluster": 1,
 }
 """What an empty account gets beside the loop itself."""
+API = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": 1,
+    "AWS::ApplicationAutoScaling::ScalingPolicy": 2,
+    "AWS::CloudWatch::Alarm": 5,
+    "AWS::ECS::Service": 1,
+    "AWS::ECS::TaskDefinition": 1,
+    "AWS::ElasticLoadBalancingV2::Listener": 1,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": 1,
+    "AWS::ElasticLoadBalancingV2::TargetGroup": 1,
+    "AWS::IAM::Role": 2,
+    "AWS::Logs::LogGroup": 1,
+    "AWS::Logs::MetricFilter": 3,
+}
+"""What an API of the stack's own is."""
 LOOP = {
-    "AWS::CloudWatch::Alarm": 8,
+    "AWS::CloudWatch::Alarm": 9,
     "AWS::CloudWatch::Dashboard": 1,
     "AWS::DynamoDB::Table": 1,
     "AWS::ECS::TaskDefinition": 1,
-    "AWS::Events::Rule": 3,
-    "AWS::IAM::Role": 4,
+    "AWS::Events::Rule": 6,
+    "AWS::IAM::Role": 5,
     "AWS::KMS::Key": 1,
-    "AWS::Lambda::EventInvokeConfig": 2,
-    "AWS::Lambda::Function": 2,
-    "AWS::Lambda::Permission": 3,
-    "AWS::Logs::LogGroup": 3,
+    "AWS::Lambda::EventInvokeConfig": 3,
+    "AWS::Lambda::Function": 3,
+    "AWS::Lambda::Permission": 6,
+    "AWS::Logs::LogGroup": 4,
     "AWS::S3::Bucket": 1,
     "AWS::S3::BucketPolicy": 1,
     "AWS::SNS::Topic": 1,
@@ -55,7 +69,7 @@ def kinds(stack: Synthesised) -> Counter[str]:
 
 
 def test_an_empty_account_gets_the_loop_and_what_it_needs_to_live(dev: Synthesised) -> None:
-    assert kinds(dev) == Counter(OWN | LOOP)
+    assert kinds(dev) == Counter(OWN) + Counter(LOOP) + Counter(API)
 
 
 def test_beside_what_exists_there_is_the_loop_alone(prod: Synthesised) -> None:
@@ -66,7 +80,11 @@ def test_beside_what_exists_there_is_the_loop_alone(prod: Synthesised) -> None:
 def test_everything_is_tagged(every: Synthesised) -> None:
     wanted = {("Project", "hairme-retraining"), ("Stage", every.stage.name)}
     tagged = 0
-    for kind in ("Function", "Bucket", "Table", "TaskDefinition", "Topic", "Queue", "Role"):
+    taking = (
+        *("Function", "Bucket", "Table", "TaskDefinition", "Topic", "Queue", "Role"),
+        *("Service", "LoadBalancer", "TargetGroup"),
+    )
+    for kind in taking:
         for resource in every.template.document["Resources"].values():
             if resource["Type"].endswith(f"::{kind}"):
                 tags = {(tag["Key"], tag["Value"]) for tag in resource["Properties"]["Tags"]}
@@ -200,7 +218,8 @@ def test_what_people_need_next_is_said_at_the_end(every: Synthesised) -> None:
     }
 
     own = {"DatabaseHost", "DatabaseMasterSecret"} if every.stage.standalone else set()
-    assert said == always | own
+    api = {"Api"} if every.stage.api else set()
+    assert said == always | own | api
 
 
 def test_the_deployed_template_is_the_one_that_was_looked_at() -> None:

@@ -178,6 +178,19 @@ def _in_cluster(action: str, kind: str) -> Rights:
     return rights
 
 
+def _list_tasks(parameters: Parameters, names: Names) -> list[Request]:
+    # Its resource is a machine. Without one, as on Fargate, IAM is asked about all.
+    if "containerInstance" in parameters:
+        raise LookupError("ListTasks of a machine is another right; on Fargate there is none")
+    context = {"ecs:cluster": (names.cluster(parameters),)}
+    return [Request(action="ecs:ListTasks", resource="*", context=context)]
+
+
+def _on_all(action: str) -> Rights:
+    """An action that knows no resource."""
+    return lambda _parameters, _names: [Request(action=action, resource="*")]
+
+
 def _on(action: str, parameter: str) -> Rights:
     def rights(parameters: Parameters, _: Names) -> list[Request]:
         return [Request(action=action, resource=parameters[parameter])]
@@ -202,6 +215,9 @@ NEEDS: Mapping[tuple[str, str], Rights] = {
     ("dynamodb", "Query"): _on_table("dynamodb:Query"),
     ("dynamodb", "TransactWriteItems"): _transaction,
     ("ecs", "DescribeServices"): _in_cluster("ecs:DescribeServices", "service"),
+    ("ecs", "DescribeTaskDefinition"): _on_all("ecs:DescribeTaskDefinition"),
+    ("ecs", "DescribeTasks"): _in_cluster("ecs:DescribeTasks", "task"),
+    ("ecs", "ListTasks"): _list_tasks,
     ("ecs", "RunTask"): _run_task,
     ("ecs", "StopTask"): _in_cluster("ecs:StopTask", "task"),
     ("ecs", "UpdateService"): _in_cluster("ecs:UpdateService", "service"),

@@ -1,4 +1,4 @@
-"""The stack's resources in an emulator, and its two functions and its task run in this process.
+"""The stack's resources in an emulator, and its functions, task and API run in this process.
 
 The code is the deployed one, from the handler or the command line on; the environment is the
 template's own. Replaced are what the emulator does not have: the database server, and the network
@@ -33,6 +33,7 @@ from local.table import create_mysql
 from local.votes import write_votes
 from local.world import World
 from tests.permissions.recorder import Recorder, recording
+from tests.permissions.served import Service, serving
 from tests.permissions.stack import HANDLERS, Stack
 from tests.unit.place import Answer, Place
 
@@ -51,6 +52,8 @@ class Emulated:
     place: Place
     placement: dict[str, str]
     """TRIGGER_SUBNETS and TRIGGER_SECURITY_GROUPS as the emulator knows them."""
+    service: Service
+    """Who serves; its own calls are not heard, see `stories.api_stories`."""
 
     def environment(self, role: str) -> dict[str, str]:
         """The template's environment of a role, led to what there is here."""
@@ -66,6 +69,8 @@ class Emulated:
             environment |= {"DB_SECRET_ARN": secret} if secret else {"DB_PASSWORD": READER_PASSWORD}
         if role == "trigger":
             environment |= self.placement
+        if "SERVICE_URL" in own:
+            environment["SERVICE_URL"] = self.service.url
         return environment | self.aws
 
     @property
@@ -85,12 +90,15 @@ class Emulated:
             return open_registry(self.stack.environment("task")["REGISTRY_URL"])
 
     def invoke(self, role: str, event: object, **changes: str) -> Any:
-        """Call one of the two functions with an event; what it raises is raised."""
+        """Call a function with an event; what it raises is raised."""
         name = next(handler for handler, known in HANDLERS.items() if known == role)
         module, _, function = name.rpartition(".")
         handle = getattr(importlib.import_module(module), function)
         environment = self.environment(role) | changes
-        context = SimpleNamespace(aws_request_id=f"request-{next(_numbers)}")
+        context = SimpleNamespace(
+            aws_request_id=f"request-{next(_numbers)}",
+            get_remaining_time_in_millis=lambda: 900_000,
+        )
         with (
             mock.patch.dict(os.environ, environment, clear=True),
             _own_logging(),
@@ -102,7 +110,12 @@ class Emulated:
     def task(self, *words: str, **changes: str) -> Answer:
         """`python -m task WORDS` with the rights of the task."""
         own = {"WORK_DIR": str(self.place.work), "LOG_DIR": str(self.place.folder / "logs")}
-        quick = {"RETRAIN_BASE_ROWS": "500", "RETRAIN_CANDIDATES": "hierarchical"}
+        quick = {
+            "RETRAIN_BASE_ROWS": "500",
+            "RETRAIN_CANDIDATES": "hierarchical",
+            "RETRAIN_BAKE_SECONDS": "0",
+            "RETRAIN_ROLLOUT_SECONDS": "30",
+        }
         environment = self.environment("task") | own | quick | changes
         with _own_logging(), self.recorder.acting("task"):
             return self.place.task(*words, "--json", **environment)
@@ -145,15 +158,30 @@ def emulated(stack: Stack, mariadb: Server, folder: Path) -> Iterator[Emulated]:
     resources = Resources(stack=CloudStack(template=stack.template), url=f"http://{host}:{port}")
     try:
         resources.create()
-        for role in ("trigger", "task"):
-            if arn := stack.environment(role).get("DB_SECRET_ARN"):
-                text = f'{{"username": "{READER}", "password": "{READER_PASSWORD}"}}'
-                resources.keep_secret(arn, text)
-        with recording() as recorder:
+        for arn, text in _secrets(stack).items():
+            resources.keep_secret(arn, text)
+        with recording() as recorder, serving() as service:
             placement = _placement(resources)
-            yield Emulated(stack, resources, recorder, mariadb, database, Place(folder), placement)
+            cloud = Emulated(
+                stack, resources, recorder, mariadb, database, Place(folder), placement, service
+            )
+            service.cluster = stack.environment("trigger")["TRIGGER_CLUSTER"]
+            service.environment = cloud.environment("api")
+            yield cloud
     finally:
         server.stop()
+
+
+def _secrets(stack: Stack) -> dict[str, str]:
+    """ARN → text of each secret that the template names."""
+    found = {}
+    for role in ("trigger", "task", "api"):
+        variables = stack.environment(role)
+        if arn := variables.get("DB_SECRET_ARN"):
+            found[arn] = f'{{"username": "{READER}", "password": "{READER_PASSWORD}"}}'
+        if arn := variables.get("API_KEY_SECRET_ARN"):
+            found[arn] = "shown to write"
+    return found
 
 
 def _placement(resources: Resources) -> dict[str, str]:

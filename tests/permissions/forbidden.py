@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from tests.permissions.iam import Request
 from tests.permissions.stack import Stack
 
-OURS = ("trigger", "watcher", "task", "execution")
+OURS = ("trigger", "watcher", "healer", "task", "execution", "api", "api execution")
 OTHER_REGION = "arn:aws:dynamodb:eu-west-1:123456789012:table/other"
 
 
 def forbidden(stack: Stack) -> Iterator[tuple[str, Request, str]]:
     """(our name of the role, request, why not)."""
-    yield from _by_everyone(stack)
-    yield from _by_one(stack)
+    found = [*_by_everyone(stack), *_by_one(stack), *_by_api(stack)]
+    yield from (each for each in found if each[0] in stack.roles)
 
 
 def _by_everyone(stack: Stack) -> Iterator[tuple[str, Request, str]]:
@@ -54,29 +54,47 @@ def _by_one(stack: Stack) -> Iterator[tuple[str, Request, str]]:
         context={"ecs:cluster": (stack.environment("trigger")["TRIGGER_CLUSTER"],)},
     )
     elsewhere = {"ecs:cluster": (stack.names.arn("ecs", "cluster/elsewhere"),)}
-    for role in ("watcher", "task", "execution"):
+    for role in [name for name in OURS if name != "trigger"]:
         yield role, run, "one launches: the trigger"
         yield role, _passing(stack, "ecs-tasks.amazonaws.com"), "who launches not passes no role"
     yield "trigger", _passing(stack, "ec2.amazonaws.com"), "the roles are for tasks alone"
     yield "trigger", _with(run, run.resource, elsewhere), "it launches in one cluster alone"
     newer = run.resource.rpartition(":")[0] + ":99"
     yield "trigger", _with(run, newer, run.context), "it launches the deployed revision alone"
-    for role in ("trigger", "watcher", "execution"):
+    for role in ("trigger", "watcher", "healer", "execution", "api execution"):
         for action in ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"):
             yield role, Request(action=action, resource=file), "the store is the task's"
-    for role in ("task", "execution"):
+    for role in ("task", "execution", "healer", "api", "api execution"):
         stop = Request(action="ecs:StopTask", resource=_task(stack), context=run.context)
         yield role, stop, "no task stops another"
     yield "execution", Request(action="dynamodb:PutItem", resource=table), "it only starts tasks"
     topic = stack.environment("watcher")["WATCH_ALERT_TOPIC"]
-    for role in ("trigger", "task", "execution"):
+    for role in [name for name in OURS if name != "watcher"]:
         yield role, Request(action="sns:Publish", resource=topic), "one tells people: the watcher"
-    for role in ("watcher", "execution"):
+    for role in ("watcher", "healer", "execution", "api", "api execution"):
         connect = stack.names.arn("rds-db", "dbuser:*/retraining")
         yield role, Request(action="rds-db:connect", resource=connect), "it reads no votes"
-    by_code = {"lambda:SourceFunctionArn": (_function(stack, "trigger"),)}
-    making = Request(action="ec2:CreateNetworkInterface", resource="*", context=by_code)
-    yield "trigger", making, "Lambda places the function, which itself places nothing"
+    for role in ("trigger", "healer"):
+        if role in stack.functions:
+            by_code = {"lambda:SourceFunctionArn": (_function(stack, role),)}
+            making = Request(action="ec2:CreateNetworkInterface", resource="*", context=by_code)
+            yield role, making, "Lambda places the function, which itself places nothing"
+    for role in ("trigger", "watcher", "execution", "api", "api execution"):
+        told = stack.names.arn("ecs", f"service/{_cluster_name(stack)}/api")
+        update = Request(action="ecs:UpdateService", resource=told, context=run.context)
+        yield role, update, "two bring a version into service: task and healer"
+
+
+def _by_api(stack: Stack) -> Iterator[tuple[str, Request, str]]:
+    """The API meets people: it reads models and the registry, and writes nothing but votes."""
+    bucket, table = _bucket(stack), _table(stack)
+    for action in ("s3:PutObject", "s3:DeleteObject"):
+        file = f"{bucket}/store/models/s-1/manifest.json"
+        yield "api", Request(action=action, resource=file), "it reads models"
+    votes = f"{bucket}/store/runs/s-1/votes.parquet"
+    yield "api", Request(action="s3:GetObject", resource=votes), "it reads no snapshot of votes"
+    for action in ("dynamodb:PutItem", "dynamodb:ConditionCheckItem"):
+        yield "api", Request(action=action, resource=table), "it moves no pointer"
 
 
 def _passing(stack: Stack, service: str) -> Request:

@@ -24,19 +24,19 @@ _HEAD = """\
 
 Written from recorded calls; `python -m tests.permissions.page` writes it again.
 
-Every right of the stack and what would be denied without it. The two functions and the task are
-run over emulated AWS, each call is mapped to what IAM is asked for it, and the answer is worked
-out from the policies in the template: all is allowed, and no action–resource pair can be taken
-away without a denial. What AWS itself does with our roles cannot be recorded; it stands in a
-table of its own, with its source.
+Every right of the stack and what would be denied without it. The functions, the task and the API
+are run over emulated AWS, each call is mapped to what IAM is asked for it, and the answer is
+worked out from the policies in the template: all is allowed, and no action–resource pair can be
+taken away without a denial. What AWS itself does with our roles cannot be recorded; it stands in
+a table of its own, with its source.
 
 Account and region are left out of the resources' names.
 """
 _BESIDE = """\
 ## Beside what exists: what is added
 
-With a password in Secrets Manager, an API service to be told, a topic under a key of its own and
-EventBridge's Scheduler. What is the same as above is left out.
+With passwords and the API's key in Secrets Manager, and EventBridge's Scheduler. What is the same
+as above is left out; a service that exists takes the same rights as one of the stack's own.
 """
 _DOORS = {
     "kms": "Who uses the key of the topic",
@@ -88,9 +88,10 @@ def _title(proven: Proven, holder: str) -> str:
 
 
 def _role(name: str) -> str:
-    owner = {"execution": "task's execution"}.get(
-        name, f"{name}'s" if name in OURS else "schedule's"
-    )
+    if name.endswith("execution"):
+        owner = f"{'API' if name.startswith('api') else 'task'}'s execution"
+    else:
+        owner = f"{'API' if name == 'api' else name if name in OURS else 'schedule'}'s"
     return f"{owner} role"
 
 

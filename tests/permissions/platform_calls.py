@@ -15,7 +15,7 @@ from typing import Any
 from tests.permissions import services
 from tests.permissions.iam import Request
 from tests.permissions.services import Row
-from tests.permissions.stack import HANDLERS, Stack
+from tests.permissions.stack import Stack, execution_of
 
 ECR = 'Amazon ECR user guide, "Private repository policies": rights to pull an image'
 ECS_EXECUTION = 'Amazon ECS developer guide, "Amazon ECS task execution IAM role"'
@@ -93,28 +93,31 @@ def _destinations(stack: Stack) -> Iterator[Row]:
 
 def _image(stack: Stack) -> Iterator[Row]:
     why = "ECS pulls the image before the task starts"
-    yield _row(stack, "execution", "ecr:GetAuthorizationToken", "*", why, ECS_EXECUTION)
-    for container in _containers(stack):
+    for role, container in _containers(stack):
+        yield _row(stack, role, "ecr:GetAuthorizationToken", "*", why, ECS_EXECUTION)
         registry, _, rest = container["Image"].partition("/")
         account, _, _, region, *_ = registry.split(".")
         repository = rest.partition("@")[0].partition(":")[0]
         arn = f"arn:aws:ecr:{region}:{account}:repository/{repository}"
-        yield from (_row(stack, "execution", action, arn, why, ECR) for action in PULL)
+        yield from (_row(stack, role, action, arn, why, ECR) for action in PULL)
 
 
 def _task_logs(stack: Stack) -> Iterator[Row]:
-    for container in _containers(stack):
+    for role, container in _containers(stack):
         group = container["LogConfiguration"]["Options"]["awslogs-group"]
         why = "ECS writes the task's output"
-        yield from _logs(stack, "execution", group, why, ECS_EXECUTION)
+        yield from _logs(stack, role, group, why, ECS_EXECUTION)
 
 
-def _containers(stack: Stack) -> list[Mapping[str, Any]]:
-    return list(stack.task["ContainerDefinitions"])
+def _containers(stack: Stack) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each container, with our name of the role that starts it."""
+    for name, definition in stack.definitions.items():
+        for container in definition["ContainerDefinitions"]:
+            yield execution_of(name), container
 
 
 def _database(stack: Stack) -> Iterator[Row]:
-    for role in (*HANDLERS.values(), "task"):
+    for role in (*stack.functions, *stack.definitions):
         environment = stack.environment(role)
         if environment.get("DB_IAM_AUTH") != "true":
             continue

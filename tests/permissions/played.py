@@ -15,7 +15,12 @@ from tests.permissions.calls import Call
 from tests.permissions.emulated import emulated
 from tests.permissions.proof import Need, needed
 from tests.permissions.stack import Stack
-from tests.permissions.stories import task_stories, trigger_stories, watcher_stories
+from tests.permissions.stories import (
+    api_stories,
+    task_stories,
+    trigger_stories,
+    watcher_stories,
+)
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "template.json"
 HERE = "us-east-1:123456789012"
@@ -36,8 +41,8 @@ def standalone(_: Path) -> Stack:
 
 
 def existing(folder: Path) -> Stack:
-    """Beside what exists, with all that the other has not: a secret, a service, a key, the
-    Scheduler, and Spot."""
+    """Beside what exists, with all that the other has not: secrets, a public API with a key, a
+    key of the topic's own, the Scheduler, and Spot."""
     # Loading the CDK takes seconds, which a test of the committed template need not wait for.
     from aws_cdk import App
 
@@ -74,12 +79,27 @@ def everything_else() -> Stage:
             secret_arn=f"arn:aws:secretsmanager:{HERE}:secret:hairme-AbCdEf",
         ),
         cluster_name="hairme",
-        service_name="api",
+        # A service that exists takes the same rights, under its own name.
+        service_name=None,
+        service_security_group_id=None,
+        service_port=8080,
+        service_url=None,
     )
+    api = dev().api
+    assert api is not None
     return replace(
         dev(),
         name="prod",
         place=place,
+        api=replace(
+            api,
+            public=True,
+            public_subnet_ids=("subnet-8293a4b5", "subnet-c6d7e8f9"),
+            certificate_arn=f"arn:aws:acm:{HERE}:certificate/12345678-1234-1234-1234-123456789012",
+            host="api.example.com",
+            key_secret_arn=f"arn:aws:secretsmanager:{HERE}:secret:hairme-key-AbCdEf",
+            database_secret_arn=f"arn:aws:secretsmanager:{HERE}:secret:hairme-api-AbCdEf",
+        ),
         scheduler="scheduler",
         capacity="FARGATE_SPOT",
         alert_key=True,
@@ -98,7 +118,7 @@ def play(name: str, mariadb: Server, folder: Path) -> str:
     stack = STACKS[name](folder / "synthesis")
     (folder / "work").mkdir()
     with emulated(stack, mariadb, folder / "work") as cloud:
-        for stories in (trigger_stories, watcher_stories, task_stories):
+        for stories in (trigger_stories, watcher_stories, task_stories, api_stories):
             stories(cloud)
     calls = {role: [asdict(call) for call in made] for role, made in cloud.recorder.calls.items()}
     made = {"document": stack.template.document, "stack": stack.template.stack, "calls": calls}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tests.permissions.played import Proven
 
-INSIDE = ("trigger", "task")
+INSIDE = ("trigger", "task", "healer", "api")
 """What runs in the network; Lambda and the watcher are outside of it."""
 BY_PLATFORM = frozenset({"ecr", "logs"})
 """Fargate pulls the image and writes the logs through the task's own network interface."""
@@ -28,4 +28,4 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
 
 def called_from_network(proven: Proven) -> set[str]:
     """The services that must be reachable from the private subnets."""
-    return {call.service for role in INSIDE for call in proven.calls[role]} | BY_PLATFORM
+    return {call.service for role in INSIDE for call in proven.calls.get(role, [])} | BY_PLATFORM

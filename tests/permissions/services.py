@@ -83,7 +83,7 @@ def _roles(stack: Stack) -> Iterator[Row]:
     here = f"{stack.template.region}:{stack.template.account}"
     for role, arn in stack.roles.items():
         service, source, source_arn = "lambda", TRUST_LAMBDA, None
-        if role in ("task", "execution"):
+        if role in stack.definitions or role.endswith("execution"):
             service, source, source_arn = "ecs-tasks", TRUST_ECS, f"arn:aws:ecs:{here}:*"
         elif role not in stack.functions:
             service, source = "scheduler", TRUST_SCHEDULER

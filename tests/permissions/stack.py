@@ -20,8 +20,14 @@ from tests.permissions.iam import PolicyError, Statement, parse
 HANDLERS = {
     "retrain_trigger.handler.handle": "trigger",
     "retrain_trigger.events.handle": "watcher",
+    "retrain_trigger.healing.handle": "healer",
 }
-"""The two functions of ours, by what they run."""
+"""The functions of ours, by what they run."""
+
+
+def execution_of(container: str) -> str:
+    """Our name of the role with which ECS starts a container."""
+    return "execution" if container == "task" else f"{container} execution"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +59,12 @@ class Stack:
 
     @cached_property
     def roles(self) -> Mapping[str, str]:
-        """Our name of each role (`trigger`, `watcher`, `task`, `execution`, or its logical id)
-        → its ARN."""
-        task = self.task
-        arns = {"task": task["TaskRoleArn"], "execution": task["ExecutionRoleArn"]}
+        """Our name of each role (`trigger`, `watcher`, `healer`, `task`, `execution`, `api`, `api
+        execution`, or its logical id) → its ARN."""
+        arns = {}
+        for name, definition in self.definitions.items():
+            arns[name] = definition["TaskRoleArn"]
+            arns[execution_of(name)] = definition["ExecutionRoleArn"]
         arns |= {name: function["Role"] for name, function in self.functions.items()}
         for logical_id in self.template.of_type("AWS::IAM::Role"):
             arn = self.template.attribute(logical_id, "Arn")
@@ -71,7 +79,7 @@ class Stack:
 
     @cached_property
     def functions(self) -> Mapping[str, dict[str, Any]]:
-        """The properties of our two functions."""
+        """The properties of our functions."""
         return {
             HANDLERS[function["Handler"]]: function
             for function in self.template.of_type("AWS::Lambda::Function").values()
@@ -79,10 +87,16 @@ class Stack:
         }
 
     @cached_property
+    def definitions(self) -> Mapping[str, dict[str, Any]]:
+        """The properties of each task definition by the name of its container: `task`, and `api`
+        where the stack has one of its own."""
+        found = self.template.of_type("AWS::ECS::TaskDefinition").values()
+        return {one["ContainerDefinitions"][0]["Name"]: one for one in found}
+
+    @property
     def task(self) -> dict[str, Any]:
-        """The properties of the one task definition."""
-        (task,) = self.template.of_type("AWS::ECS::TaskDefinition").values()
-        return task
+        """The properties of the training task's definition."""
+        return self.definitions["task"]
 
     @cached_property
     def names(self) -> Names:
@@ -158,9 +172,9 @@ class Stack:
         return (*(one for one in self.policies[right.holder] if not one.allow), *kept)
 
     def environment(self, name: str) -> dict[str, str]:
-        """The environment variables of `trigger`, `watcher` or `task`."""
-        if name == "task":
-            listed = self.task["ContainerDefinitions"][0]["Environment"]
+        """The environment variables of a function, of `task` or of `api`."""
+        if name in self.definitions:
+            listed = self.definitions[name]["ContainerDefinitions"][0]["Environment"]
             return {one["Name"]: str(one["Value"]) for one in listed}
         variables = self.functions[name]["Environment"]["Variables"]
         return {key: str(value) for key, value in variables.items()}

@@ -1,4 +1,4 @@
-"""Everything that the two functions and the task do, once each: what the rights are for.
+"""Everything that functions, task and API do, once each: what the rights are for.
 
 Each story leaves its calls with the recorder and asserts how it went, so that a call which failed
 early is not taken for one that was never made.
@@ -15,9 +15,15 @@ from unittest import mock
 
 import pytest
 
+from api import keys
+from api.metrics import Metrics
+from api.serving import Serving
 from common.errors import LaunchError, MissingError, StoreError
+from common.registry import open_registry
 from common.registry.records import Run
+from common.settings import load, require
 from common.store import Store, open_store
+from common.votes_writer import open_writer
 from tests.permissions.emulated import Emulated
 from tests.unit.place import CHANGED, WORLD
 
@@ -67,14 +73,14 @@ def watcher_stories(cloud: Emulated) -> None:
 
 def task_stories(cloud: Emulated) -> None:
     """The first model, one that is better, one that is not, bad votes, an outage, a rival."""
-    task_runs(cloud, "s-20270103T020000Z", code=0, state="promoted")
+    task_runs(cloud, "s-20270103T020000Z", code=0, state="served")
     again = cloud.task("run", "--run-id", "s-20270103T020000Z", "--launched")
     assert again.exit == 0, again
 
     cloud.vote(CHANGED, 1_800, seed=2)
     few = {"RETRAIN_MAX_BACKUPS": "1", "RETRAIN_KEEP_SNAPSHOTS": "1"}
     any_better = {"RETRAIN_MIN_IMPROVEMENT": "-0.9", **few}
-    task_runs(cloud, "s-20270110T020000Z", code=0, state="promoted", **any_better)
+    task_runs(cloud, "s-20270110T020000Z", code=0, state="served", **any_better)
     cloud.vote(WORLD, 600, seed=3)
     high = {"RETRAIN_MIN_IMPROVEMENT": "0.9"}
     task_runs(cloud, "s-20270117T020000Z", code=0, state="rejected", **high, **few)
@@ -89,6 +95,48 @@ def task_stories(cloud: Emulated) -> None:
     large_snapshot(cloud)
     examined = cloud.task("doctor")
     assert examined.exit == 0, examined
+    left_open(cloud, "s-20270214T020000Z", **any_better)
+
+
+def left_open(cloud: Emulated, run_id: str, **changes: str) -> None:
+    """A task that is stopped between promotion and proof; then the healer looks."""
+    cloud.mariadb.execute(
+        "UPDATE analysis_history SET style_1_feedback = NULL, style_2_feedback = NULL",
+        database=cloud.database,
+    )
+    cloud.vote(CHANGED, 1_800, seed=4)
+    before = cloud.registry.active()
+    cloud.service.killed = True
+    unnoted(cloud, run_id)
+    answer = cloud.task("run", "--run-id", run_id, "--launched", **changes)
+    assert answer.exit == 143, answer
+
+    healed = cloud.invoke("healer", {"check": "daily"})["healed"]
+
+    assert [(one["run_id"], one["state"]) for one in healed] == [(run_id, "rolled_back")]
+    after = cloud.registry.active()
+    assert before is not None
+    assert after is not None
+    assert after.version == before.version
+
+
+def api_stories(cloud: Emulated) -> None:
+    """It loads what is active, finds that a file of it is gone, and logs in to write votes."""
+    with cloud.recorder.acting("api"), mock.patch.dict(os.environ, cloud.environment("api")):
+        settings = load(yaml_path=None, env_file=None, environ=os.environ, flags={})
+        database_url, store_url, registry_url = require(
+            settings, "database_url", "store_url", "registry_url"
+        )
+        assert database_url
+        api = Serving(open_registry(registry_url), open_store(store_url), Metrics(), follow=False)
+        api.look()
+        assert api.state.model is not None, api.state.why
+        with pytest.raises(MissingError):
+            open_store(store_url).read(f"models/{api.state.model.version}/gone.json")
+        assert (keys.read(settings) is None) == (settings.api_key_secret_arn is None)
+        writer = open_writer(settings)
+        assert writer.votable() > 0
+        writer.close()
 
 
 def large_snapshot(cloud: Emulated) -> None:

@@ -108,6 +108,12 @@ def test_starting_a_task_by_family_is_refused() -> None:
             f"ecs:DescribeServices on arn:aws:ecs:{HERE}:service/own/api",
         ),
         (
+            "DescribeTasks",
+            {"tasks": [f"arn:aws:ecs:{HERE}:task/own/1"]},
+            f"ecs:DescribeTasks on arn:aws:ecs:{HERE}:task/own/1",
+        ),
+        ("ListTasks", {"serviceName": "api"}, "ecs:ListTasks on *"),
+        (
             "UpdateService",
             {"service": "api"},
             f"ecs:UpdateService on arn:aws:ecs:{HERE}:service/own/api",
@@ -121,6 +127,17 @@ def test_a_call_of_ecs_names_its_cluster(
     given = {"cluster": cluster, **parameters}
     assert asked("ecs", operation, **given) == [right]
     assert context("ecs", operation, **given)[0]["ecs:cluster"] == (CLUSTER,)
+
+
+def test_a_task_definition_is_described_without_a_resource() -> None:
+    """It has none, not even a condition: IAM is asked about all."""
+    given: dict[str, Any] = {"taskDefinition": f"arn:aws:ecs:{HERE}:task-definition/api:3"}
+    assert asked("ecs", "DescribeTaskDefinition", **given) == ["ecs:DescribeTaskDefinition on *"]
+
+
+def test_listing_the_tasks_of_a_machine_is_refused() -> None:
+    with pytest.raises(LookupError, match="of a machine"):
+        asked("ecs", "ListTasks", cluster=CLUSTER, containerInstance="i")
 
 
 def test_a_call_that_nobody_mapped_is_an_error() -> None:
