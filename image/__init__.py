@@ -1,1 +1,1 @@
-"""Builds the training task's image on this machine: `make image`."""
+"""Builds the images of the training task and the API on this machine: `make image`."""

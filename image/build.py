@@ -1,7 +1,8 @@
-"""Builds the training task's image: `make image`, or `python -m image.build --base IMAGE`.
+"""Builds the images of task and API: `make image`, or `python -m image.build --base IMAGE`.
 
 With a Docker engine the Dockerfile is built as `cdk deploy` builds it. Elsewhere buildah does it,
-on a base made on this machine. What was built stands in `.image/built.json`, for `make test-image`.
+on a base made on this machine. What was built stands in `.image/task.json` and `.image/api.json`,
+for `make test-image`.
 """
 
 import argparse
@@ -13,21 +14,34 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from image import base, engine, pip_settings
 from image.engine import Engine, NoEngineError
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILT = ROOT / ".image" / "built.json"
-NAME = "localhost/hairme-retraining:latest"
-CONTENT = ("Dockerfile", ".dockerignore", "requirements.txt", "common", "task")
-"""What the image is made of. Its revision is that of these, so that others do not change it."""
+FOLDER = ROOT / ".image"
+Target = Literal["task", "api"]
+NAMES: Mapping[Target, str] = {
+    "task": "localhost/hairme-retraining:latest",
+    "api": "localhost/hairme-api:latest",
+}
+OF_TASK = tuple(
+    f"task/{name}.py" for name in ("__init__", "artifact", "features", "metrics", "versions")
+)
+"""What the API needs of the task: to read a version."""
+CONTENT: Mapping[Target, tuple[str, ...]] = {
+    "task": ("Dockerfile", ".dockerignore", "requirements.txt", "common", "task"),
+    "api": ("Dockerfile", ".dockerignore", "requirements-api.txt", "common", "api", *OF_TASK),
+}
+"""What each is made of. Its revision is that of these, so that others do not change it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
     """An image on this machine."""
 
+    target: Target
     engine: Engine
     image: str
     """The id: the digest of its configuration, which names every layer."""
@@ -42,51 +56,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", metavar="IMAGE", help="instead of the Dockerfile's base")
     parser.add_argument("--torch-index", metavar="URL", help="instead of PyTorch's own CPU index")
     options = parser.parse_args(arguments)
-    start = time.monotonic()
     try:
-        built = build(engine.find(), options.base, options.torch_index)
+        by = engine.find()
+        for target in NAMES:
+            start = time.monotonic()
+            built = build(by, target, options.base, options.torch_index)
+            record(target).write_text(json.dumps(asdict(built), indent=1) + "\n", encoding="utf-8")
+            took = time.monotonic() - start
+            print(f"{NAMES[target]}  {built.image}  of {built.revision}")
+            print(f"{built.megabytes:,} MB, built by {built.engine} in {took:.0f} s")
     except (NoEngineError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         print(f"error: {error}\n{error.stderr or ''}", file=sys.stderr)
         return 1
-    BUILT.parent.mkdir(exist_ok=True)
-    BUILT.write_text(json.dumps(asdict(built), indent=1) + "\n", encoding="utf-8")
-    took = time.monotonic() - start
-    print(f"{NAME}  {built.image}  of {built.revision}")
-    print(f"{built.megabytes:,} MB, built by {built.engine} in {took:.0f} s")
     return 0
 
 
-def build(by: Engine, base_image: str | None, torch_index: str | None) -> Built:
-    """The image of this working tree. Raises RuntimeError if it cannot be built."""
+def record(target: Target) -> Path:
+    """Where stands what was built of a target."""
+    return FOLDER / f"{target}.json"
+
+
+def build(by: Engine, target: Target, base_image: str | None, torch_index: str | None) -> Built:
+    """One image of this working tree. Raises RuntimeError if it cannot be built."""
     settings = pip_settings.of_this_machine()
     if by == "docker":
         settings, mounts = pip_settings.elsewhere(settings), []
     else:
         settings, mounts = pip_settings.mounted(settings), pip_settings.folders(settings)
         base_image = base_image or base.ensure()
-    commit = revision()
+    commit = revision(target)
     given = {
         "BASE_IMAGE": base_image,
-        "TORCH_INDEX": torch_index,
+        "TORCH_INDEX": torch_index if target == "task" else None,
         "CODE_REVISION": commit,
         "CODE_SOURCE": source(),
     }
     named = {name: value for name, value in given.items() if value}
-    id_file = BUILT.with_name("id")
-    id_file.parent.mkdir(exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
+    id_file = FOLDER / f"{target}.id"
     arguments = {**named, **pip_settings.build_arguments(settings)}
-    logged(command(by, arguments, mounts, id_file), BUILT.with_name("build.log"))
+    logged(command(by, target, arguments, mounts, id_file), FOLDER / f"{target}.log")
     image = id_file.read_text(encoding="utf-8").strip()
-    return Built(engine=by, image=image, revision=commit, megabytes=megabytes(by, image))
+    size = megabytes(by, image)
+    return Built(target=target, engine=by, image=image, revision=commit, megabytes=size)
 
 
 def command(
-    by: Engine, arguments: Mapping[str, str], mounts: Sequence[Path], id_file: Path
+    by: Engine,
+    target: Target,
+    arguments: Mapping[str, str],
+    mounts: Sequence[Path],
+    id_file: Path,
 ) -> list[str]:
-    """The command line that builds the current folder."""
+    """The command line that builds one target of the current folder."""
     options = {
         "docker": ["docker", "build"],
         # No registry is asked, no container runtime is needed.
@@ -99,7 +124,8 @@ def command(
         options += ["--volume", f"{path}:{pip_settings.MOUNTED}{path}:ro"]
     for name, value in arguments.items():
         options += ["--build-arg", f"{name}={value}"]
-    return [*options, "--tag", NAME, "--iidfile", str(id_file), "."]
+    named = ["--target", target, "--tag", NAMES[target]]
+    return [*options, *named, "--iidfile", str(id_file), "."]
 
 
 def logged(words: Sequence[str], log: Path) -> None:
@@ -113,13 +139,13 @@ def logged(words: Sequence[str], log: Path) -> None:
         raise RuntimeError(f"the build must succeed, got exit {done.returncode}:\n{said}")
 
 
-def revision() -> str:
-    """The commit that last changed the image's content, with `-dirty` if it changed since.
+def revision(target: Target) -> str:
+    """The commit that last changed an image's content, with `-dirty` if it changed since.
 
     Outside a repository, in an unpacked archive for instance, it is unknown.
     """
-    found = _git("log", "-1", "--format=%h", "--abbrev=12", "--", *CONTENT)
-    changed = _git("status", "--porcelain", "--", *CONTENT)
+    found = _git("log", "-1", "--format=%h", "--abbrev=12", "--", *CONTENT[target])
+    changed = _git("status", "--porcelain", "--", *CONTENT[target])
     return (found or "unknown") + ("-dirty" if changed else "")
 
 

@@ -37,6 +37,7 @@ AWS = {
 }
 TASK = "0f9de17a6465404e8b1b2356dc13c2f8"
 TASK_ARN = f"arn:aws:ecs:us-east-1:123456789012:task/hairme/{TASK}"
+FIRST = "s-20261122T020000Z"
 DIGEST = f"sha256:{'1f' * 32}"
 
 
@@ -86,8 +87,15 @@ class Loop:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[Image]:
-    """The image that `make image` has built."""
-    with opened() as found:
+    """The training task's image."""
+    with opened("task") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def api_image() -> Iterator[Image]:
+    """The API's image."""
+    with opened("api") as found:
         yield found
 
 
@@ -126,7 +134,7 @@ def metadata() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def loop(
     image: Image,
     endpoint: str,
@@ -155,6 +163,13 @@ def loop(
             "SERVING_URL": "none",
         },
     )
+
+
+@pytest.fixture(scope="session")
+def first(loop: Loop) -> Ended:
+    """The first run as the trigger launches it; the embedding proves that torch works."""
+    loop.launch(FIRST)
+    return loop.task("run", "--run-id", FIRST, "--launched", "--candidates", "embedding")
 
 
 def people_vote(server: Server) -> None:

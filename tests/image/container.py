@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image.build import BUILT, Built
+from image.build import Built, Target, record
 
 ENTER = Path(__file__).with_name("enter.py")
+PROBE = Path(__file__).with_name("probe.py").read_text("utf-8")
+PYTHON = "/opt/venv/bin/python"
 PATIENCE = 100
 """Seconds after which a container is taken for hung: less than the two minutes of ECS."""
 
@@ -137,10 +139,11 @@ class Image:
 
 
 @contextmanager
-def opened() -> Iterator[Image]:
-    """The image that `make image` has built."""
-    assert BUILT.exists(), f"{BUILT.name} must exist: run `make image` before"
-    built = Built(**json.loads(BUILT.read_text(encoding="utf-8")))
+def opened(target: Target) -> Iterator[Image]:
+    """An image that `make image` has built."""
+    path = record(target)
+    assert path.exists(), f"{path.name} must exist: run `make image` before"
+    built = Built(**json.loads(path.read_text(encoding="utf-8")))
     if built.engine == "docker":
         (said,) = json.loads(_output("docker", "image", "inspect", built.image))
         history = _output("docker", "history", "--no-trunc", built.image)
@@ -161,3 +164,10 @@ def opened() -> Iterator[Image]:
 
 def _output(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def probed(image: Image, tmp: Path) -> dict[str, Any]:
+    """What a program finds in a container of the image."""
+    done = image.start(["-c", PROBE], tmp, {}, [PYTHON]).end()
+    assert done.exit == 0, done
+    return done.result

@@ -40,3 +40,8 @@ def stages(path: Path = ROOT / "Dockerfile") -> list[list[Instruction]]:
 def texts(stage: list[Instruction], name: str) -> list[str]:
     """What stands after each instruction of this name."""
     return [each.text for each in stage if each.name == name]
+
+
+def named(path: Path = ROOT / "Dockerfile") -> dict[str, list[Instruction]]:
+    """The stages by their names."""
+    return {found[0].text.partition(" AS ")[2]: found for found in stages(path)}

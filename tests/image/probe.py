@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 TOOLS = ("gcc", "cc", "c++", "g++", "make", "git", "curl", "wget")
+HEAVY = ("torch", "pandas", "sklearn", "scipy", "pyarrow")
 READ_ONLY = ("/", "/app", "/etc", "/opt/venv", "/var")
 
 
@@ -44,10 +45,17 @@ def compiled(source: Path) -> bool:
     return bool(flags == 0 and time == int(stat.st_mtime) and size == stat.st_size)
 
 
-def main() -> None:
-    """Look around."""
+def cuda() -> str | None:
+    """What CUDA torch was built for; none without torch."""
+    if importlib.util.find_spec("torch") is None:
+        return None
     import torch
 
+    return str(torch.version.cuda) if torch.version.cuda else None
+
+
+def main() -> None:
+    """Look around."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     sources = sorted(Path("/app").rglob("*.py"))
     names = [str(found.name).lower() for found in importlib.metadata.distributions()]
@@ -61,13 +69,15 @@ def main() -> None:
         "capabilities": int(status["CapEff"], 16),
         "refused": {folder: refused(folder) for folder in READ_ONLY},
         "writable": writable(),
-        "cuda": torch.version.cuda,
+        "cuda": cuda(),
+        "heavy": [name for name in HEAVY if importlib.util.find_spec(name)],
         "gpu_packages": [n for n in names if n.startswith(("nvidia", "cuda", "triton"))],
         "tools": [tool for tool in TOOLS if shutil.which(tool)]
         + [name for name in names if name in {"pip", "pytest", "moto", "mypy"}],
         "wheels": [str(path) for path in installed.rglob("*.whl")],
         "test_folders": [str(p) for p in installed.rglob("tests") if p.is_dir()],
         "rooms": sorted(path.name for path in Path("/app").iterdir()),
+        "of_task": sorted(path.stem for path in Path("/app/task").glob("*.py")),
         "modules": len(sources),
         "not_compiled": [str(path) for path in sources if not compiled(path)],
     }

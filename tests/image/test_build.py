@@ -15,16 +15,16 @@ ARGUMENTS = {"BASE_IMAGE": "base", "PIP_INDEX_URL": "https://mirror.example/simp
 
 
 def test_docker_builds_the_folder_as_it_would_anywhere() -> None:
-    command = build.command("docker", ARGUMENTS, [], ID_FILE)
+    command = build.command("docker", "api", ARGUMENTS, [], ID_FILE)
 
     assert command[:2] == ["docker", "build"]
     assert command[-1] == "."
     assert "--build-arg BASE_IMAGE=base" in " ".join(command)
-    assert "--iidfile id" in " ".join(command)
+    assert "--target api --tag localhost/hairme-api:latest --iidfile id" in " ".join(command)
 
 
 def test_buildah_asks_no_registry_and_mounts_what_pip_needs_where_nothing_else_is() -> None:
-    command = " ".join(build.command("buildah", ARGUMENTS, [Path("/opt/index")], ID_FILE))
+    command = " ".join(build.command("buildah", "task", ARGUMENTS, [Path("/opt/index")], ID_FILE))
 
     assert command.startswith("buildah build --isolation chroot --pull-never --network host ")
     assert "--volume /opt/index:/mnt/host/opt/index:ro" in command
@@ -137,22 +137,24 @@ def test_the_revision_is_that_of_the_images_content(repository: Path) -> None:
     program = git(repository, "log", "--format=%h", "--abbrev=12", "--", "task")
     assert program != git(repository, "log", "-1", "--format=%h", "--abbrev=12")
 
-    assert build.revision() == program
+    assert build.revision("task") == program
 
     (repository / "README.md").write_text("changed")
-    assert build.revision() == program
+    assert build.revision("task") == program
+    # Of the task the API has nothing but what reads a version.
+    assert build.revision("api") not in (program, "unknown")
 
     (repository / "task" / "gate.py").write_text("changed")
-    assert build.revision() == f"{program}-dirty"
+    assert build.revision("task") == f"{program}-dirty"
 
 
 def test_an_unpacked_archive_is_built_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert (build.revision(), build.source()) == ("unknown", None)
+    assert (build.revision("task"), build.source()) == ("unknown", None)
 
     monkeypatch.setenv("PATH", str(tmp_path))  # and where git is not installed
-    assert (build.revision(), build.source()) == ("unknown", None)
+    assert (build.revision("task"), build.source()) == ("unknown", None)
 
 
 @pytest.mark.parametrize(

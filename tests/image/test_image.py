@@ -1,4 +1,4 @@
-"""The built image, run as AWS runs it: what is in it, a whole run, and a signal to stop.
+"""The task's image, run as AWS runs it: what is in it, a whole run, and a signal to stop.
 
 `make test-image` builds it and runs these; they are not part of `make test`.
 """
@@ -8,21 +8,18 @@ from __future__ import annotations
 import json
 import signal
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from common.registry.records import LIVE_STATES
 from local.mariadb import READER_PASSWORD
-from tests.image.conftest import DIGEST, TASK, TASK_ARN, VOTES, Loop
-from tests.image.container import Ended, Image
+from tests.image.conftest import DIGEST, FIRST, TASK, TASK_ARN, VOTES, Loop
+from tests.image.container import PYTHON, Ended, Image, probed
 
 pytestmark = pytest.mark.image
 
-PYTHON = "/opt/venv/bin/python"
-PROBE = Path(__file__).with_name("probe.py").read_text("utf-8")
-FIRST, STOPPED = "s-20261122T020000Z", "s-20261129T020000Z"
+STOPPED = "s-20261129T020000Z"
 LARGEST = 1_300  # MB; with CUDA it would be three times that
 # A training that does not end by itself.
 ENDLESS = {"RETRAIN_MAX_EPOCHS": "100000", "RETRAIN_EARLY_STOPPING_PATIENCE": "100000"}
@@ -31,10 +28,7 @@ ENDLESS = {"RETRAIN_MAX_EPOCHS": "100000", "RETRAIN_EARLY_STOPPING_PATIENCE": "1
 @pytest.fixture(scope="module")
 def seen(image: Image, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a program finds in a container."""
-    done = image.start(["-c", PROBE], tmp_path_factory.mktemp("probe"), {}, [PYTHON]).end()
-    assert done.exit == 0, done
-    found: dict[str, Any] = done.result
-    return found
+    return probed(image, tmp_path_factory.mktemp("probe"))
 
 
 def test_the_image_says_who_runs_what(image: Image) -> None:
@@ -94,13 +88,6 @@ def test_doctor_finds_no_fault(loop: Loop) -> None:
     answers = {check["name"]: check["answer"] for check in done.result["checks"]}
     assert set(answers.values()) == {"ok"}, done.out
     assert {"encryption", "store", "registry", "torch"} <= set(answers)
-
-
-@pytest.fixture(scope="module")
-def first(loop: Loop) -> Ended:
-    """The first run as the trigger launches it; the embedding proves that torch works."""
-    loop.launch(FIRST)
-    return loop.task("run", "--run-id", FIRST, "--launched", "--candidates", "embedding")
 
 
 def test_a_whole_run_ends_promoted_in_the_bucket_and_in_the_table(loop: Loop, first: Ended) -> None:
