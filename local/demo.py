@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from rich.markup import escape
 
-from local import demo_steps
+from local import demo_service, demo_steps
 from local.cloud.client import Cloud
 from local.demo_database import votes_database
 from local.story import (
@@ -40,6 +40,10 @@ from local.story import (
 from task import folder as run_folders
 from task.outcome import outcome_of, skipped
 
+SOON = {"RETRAIN_BAKE_SECONDS": "1", "RETRAIN_ROLLOUT_SECONDS": "60"}
+"""Where all else takes seconds, nobody waits a minute for an error."""
+TASKS = 2
+"""Of the service."""
 SLOT_HOUR = 2  # the schedule's own, UTC
 WEEK = timedelta(days=7)
 
@@ -87,7 +91,7 @@ class Play(Story):
                 if says and name not in self.told:
                     self.told.add(name)
                     self.console.print(f"       {escape(says)}")
-            under_way = not all(steps.values())
+            under_way = None in steps.values()
             time.sleep(0.05)
 
     def result(self, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def play(play: Play) -> None:
     play.vote(play.world, FIRST_VOTES - FEW, draw=1, over=AT_FIRST)
     play.act(1, "12,000 votes in every shape", times=2)
     play.expect(len(play.cloud.state()["tasks"]) == 1, "one event, twice, made more than one task")
-    play.change_minds()
+    play.change_minds(play.changed)
     play.act(2, "tastes change, votes arrive")
     play.act(3, "nothing new")
     play.vote(play.changed, SOME, draw=4)
@@ -128,6 +132,7 @@ def play(play: Play) -> None:
     play.vote(play.changed, SOME, draw=7, ugly=False)
     play.act(6, "sixty new votes")
     _person_decides(play)
+    demo_service.play(play)
 
 
 def _task_is_killed(play: Play) -> None:
@@ -177,9 +182,11 @@ def _person_decides(play: Play) -> None:
     play.note("", "an operator rolls back", "done", str(found["exit"]), why, seconds)
     play.vote(play.changed, MORE, draw=9)
     play.act(7, "a better model, promotion on hold")
-    start = time.monotonic()
-    code = str(play.command("resume")["exit"])
-    play.note("", "the operator lets go", "done", code, "hold off", time.monotonic() - start)
+    start, waiting = time.monotonic(), str(play.acts[-1]["version"])
+    play.command("resume")
+    found = play.command("promote", waiting)
+    why = f"hold off, {waiting} is promoted: {str(found.get('proved')).partition(',')[0]}"
+    play.note("", "the operator lets go", "done", "0", why, time.monotonic() - start)
 
 
 def _of(state: Mapping[str, Any], requests: Sequence[str]) -> list[dict[str, Any]]:
@@ -215,7 +222,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     clear(folder)
     with ExitStack() as stack:
         votes = stack.enter_context(votes_database(folder, sqlite_only=arguments.sqlite))
-        cloud = stack.enter_context(Cloud.start(folder / "cloud", database=votes.address))
+        cloud = stack.enter_context(
+            Cloud.start(folder / "cloud", database=votes.address, variables=SOON)
+        )
+        cloud.serve(TASKS)
         console.print(
             f"An emulated cloud is up at {cloud.url}, the votes are in {votes.kind} "
             f"({time.monotonic() - start:.1f} s).\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.cloud.client import Database
-from local.mariadb import READER_PASSWORD, Server, running
+from local.mariadb import READER, READER_PASSWORD, Server, running
 from local.table import create_mysql, create_sqlite
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Votes:
 
     kind: str
     address: Database
-    """For the loop, which may only read."""
+    """For the loop and the service."""
     table: Callable[[], AbstractContextManager[Connection]]
     """For the application, which writes."""
 
@@ -61,6 +61,8 @@ def _in_mariadb(server: Server) -> Votes:
     server.execute("DROP TABLE analysis_history", database=NAME)
     with server.admin(NAME) as connection:
         create_mysql(connection, whole_seconds=False)  # the same story as in SQLite
+    # Here one user does for both: the loop reads, and the service writes as the application does.
+    server.execute(f"GRANT INSERT, UPDATE ON {NAME}.analysis_history TO {READER}@'%'")
     address = Database(url=server.url(NAME), ca=str(server.ca), password=READER_PASSWORD)
     return Votes(kind="MariaDB", address=address, table=lambda: server.admin(NAME))
 

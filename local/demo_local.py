@@ -1,8 +1,9 @@
 """The whole story without a cloud: `make demo-local`, or `python -m local.demo_local --seed 3`.
 
 Every act is the real command in a process of its own (`python -m task run --json`), on a
-SQLite table of votes, a folder as model store and a SQLite registry, all in `.demo/`. The demo
-itself only plays the people: they vote, change their minds, and have a bug upstream.
+SQLite table of votes, a folder as model store and a SQLite registry, all in `.demo/`, and an API on
+127.0.0.1 that each promotion is proved on. The demo itself only plays the people: they vote, change
+their minds, and have a bug upstream.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from common.errors import ServingError
+from common.serving.answers import Api
+from local.cloud.task_process import free_port
 from local.story import (
     AT_FIRST,
     EXPECTED,
@@ -41,11 +45,17 @@ from local.table import create_sqlite
 __all__ = ["EXPECTED"]
 
 ROOT = Path(__file__).resolve().parent.parent
+HOST = "127.0.0.1"
+PATIENCE = 60.0
+"""Seconds after which the API is taken for one that does not start."""
 
 
 @dataclass(kw_only=True)
 class Stage(Story):
     """The story on one machine."""
+
+    port: int
+    """Of the API, which runs from beginning to end and follows the pointer."""
 
     @property
     def database(self) -> Path:
@@ -59,7 +69,8 @@ class Stage(Story):
             "DATABASE_URL": f"sqlite:///{self.database}",
             "STORE_URL": (self.folder / "store").as_uri(),
             "REGISTRY_URL": f"sqlite:///{self.folder / 'registry.sqlite'}",
-            "SERVING_URL": "none",
+            "SERVING_URL": f"http://{HOST}:{self.port}",
+            "RETRAIN_BAKE_SECONDS": "1",
             "WORK_DIR": str(self.folder / "runs"),
             "LOG_DIR": str(self.folder / "logs"),
         }
@@ -86,12 +97,24 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     clear(folder)
     database = folder / "votes.sqlite"
     create_sqlite(database).close()
-    stage = Stage(folder=folder, seed=seed, console=console, table=lambda: _opened(database))
+    stage = Stage(
+        folder=folder,
+        seed=seed,
+        console=console,
+        table=lambda: _opened(database),
+        port=free_port(),
+    )
+    with _serving(stage):
+        _acts(stage)
+    return stage
+
+
+def _acts(stage: Stage) -> None:
     stage.vote(stage.world, FEW, draw=0, over=AT_FIRST, ugly=False)
     stage.act(0, "nine votes in all")
     stage.vote(stage.world, FIRST_VOTES - FEW, draw=1, over=AT_FIRST)
     stage.act(1, "12,000 votes in every shape")
-    stage.change_minds()
+    stage.change_minds(stage.changed)
     stage.act(2, "tastes change, votes arrive")
     stage.act(3, "nothing new")
     stage.vote(stage.changed, SOME, draw=4)
@@ -100,7 +123,33 @@ def play(folder: Path, seed: int, console: Console) -> Stage:
     stage.vote(stage.changed, SOME, draw=7, ugly=False)
     stage.act(6, "sixty new votes")
     _person_decides(stage)
-    return stage
+
+
+@contextmanager
+def _serving(stage: Stage) -> Iterator[None]:
+    """The API as a process of its own, as whoever uses the loop on a laptop starts it."""
+    command = [sys.executable, "-m", "api", "--port", str(stage.port)]
+    with (
+        (stage.folder / "api.log").open("wb") as log,
+        subprocess.Popen(
+            command, cwd=stage.folder, env=stage.environment(), stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            _wait(stage.port, process)
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            return Api(f"http://{HOST}:{port}").check_health()
+        except ServingError:
+            time.sleep(0.05)
+    sys.exit("the API did not start; its own words stand in api.log of the demo's folder")
 
 
 @contextmanager

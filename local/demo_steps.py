@@ -10,7 +10,7 @@ _WHEN = re.compile(r" since \S+T(\d\d:\d\d:\d\d)\S*")
 
 
 def of(state: Mapping[str, Any]) -> dict[str, str | None]:
-    """Request id or task ARN → what came of it; None while it is under way."""
+    """Request id or task ARN → what came of it; None while it is under way, "" for nothing."""
     events = {event["request_id"]: _event(event) for event in state["events"]}
     return events | {task["taskArn"]: _task(task) for task in state["tasks"]}
 
@@ -18,8 +18,10 @@ def of(state: Mapping[str, Any]) -> dict[str, str | None]:
 def _event(event: Mapping[str, Any]) -> str | None:
     if not event["done"]:
         return None
-    who = "trigger" if "trigger" in event["function"] else "watcher"
+    who = event["function"].rpartition("-")[2]
     last, tries = event["attempts"][-1], len(event["attempts"])
+    if last["answer"] == {"healed": []}:
+        return ""
     again = f", attempt {tries}" if tries > 1 else ""
     return f"{who}: {_answer(last)} ({last['seconds']:.1f} s{again})"
 
@@ -32,6 +34,8 @@ def _answer(attempt: Mapping[str, Any]) -> str:
         why = answer["reason"].partition("; ")[0]
         short = _WHEN.sub(r" since \1", why)
         return f"{answer['decision']} {answer['run_id']}: {short}"
+    if "healed" in answer:
+        return ", ".join(f"{each['run_id']} {each['state']}" for each in answer["healed"])
     if "outcome" in answer:
         told = ", and told people" if answer.get("alerted") else ""
         return f"{answer['outcome']} {answer.get('run_id')}, {answer.get('state')}{told}"

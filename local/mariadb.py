@@ -4,15 +4,12 @@ The data folder is installed once a machine into `.cache/` and copied for each s
 then starts in well under a second. The server dies with whoever started it, killed or not.
 """
 
-import ctypes
 import fcntl
 import ipaddress
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +27,7 @@ from cryptography.x509.oid import NameOID
 
 from common.credentials import Password
 from common.database import Database, connect
+from local.parent import dying_with_us
 
 CACHE = Path(__file__).parents[1] / ".cache"
 HOST = "127.0.0.1"
@@ -37,7 +35,6 @@ READER = "reader"
 READER_PASSWORD = "pass word/with %percent & 한글"  # of a throw-away server
 SMALL_LOG = "--innodb-log-file-size=4M"
 START_SECONDS = 30
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +154,7 @@ def _start(folder: Path, port: int, log: Path, options: Sequence[str]) -> subpro
         *options,
     ]
     with log.open("wb") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=_die_with_parent)
+        return subprocess.Popen(dying_with_us(command), stdout=out, stderr=out)
 
 
 def _template() -> Path:
@@ -190,12 +187,6 @@ def _template() -> Path:
 def _as_root() -> list[str]:
     """The server refuses to be root unless told to."""
     return ["--user=root"] if os.geteuid() == 0 else []
-
-
-def _die_with_parent() -> None:
-    """In the child: be killed when the parent dies, even if it was killed itself."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ on one machine (`local.demo_local`) and in the emulated cloud (`local.demo`).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 EXPECTED = {
     0: "skipped",
-    1: "promoted",
-    2: "promoted",
+    1: "served",
+    2: "served",
     3: "skipped",
     4: "rejected",
     5: "data_stopped",
@@ -39,6 +40,8 @@ EXPECTED = {
     7: "approved",
 }
 """The state that each act's run must end in."""
+IN_SERVICE = {8: "served", 9: "rolled_back"}
+"""The same of the acts that need a service of several tasks, and so a cloud."""
 FEW, FIRST_VOTES, LATER_VOTES, SOME, MORE, CHANGED_ROWS = 9, 12_000, 3_000, 60, 200, 9_000
 SPOILT_ROWS = 500
 STYLES, SPREAD = 40, 3.0
@@ -76,11 +79,11 @@ class Story:
             seed = self.seed * 100 + draw
             write_votes(table, world, votes, seed=seed, ugly=ugly, start=now - over, end=now)
 
-    def change_minds(self) -> None:
-        """New votes by the new tastes, and people who come back and vote again on old rows."""
-        self.vote(self.changed, LATER_VOTES, draw=2)
+    def change_minds(self, world: World, *, draw: int = 2) -> None:
+        """New votes by new tastes, and people who come back and vote again on old rows."""
+        self.vote(world, LATER_VOTES, draw=draw)
         with self.table() as table:
-            change_votes(table, self.changed, CHANGED_ROWS, seed=self.seed, at=datetime.now(UTC))
+            change_votes(table, world, CHANGED_ROWS, seed=self.seed, at=datetime.now(UTC))
 
     @contextmanager
     def bug_upstream(self) -> Iterator[None]:
@@ -97,9 +100,10 @@ class Story:
         self.acts.append({"act": number, **empty, **result})
         state, code = str(result.get("state")), str(result.get("exit"))
         self.note(str(number), title, state, code, why(result), seconds)
-        if state != EXPECTED[number]:
+        wanted = (EXPECTED | IN_SERVICE)[number]
+        if state != wanted:
             self.wrong.append(
-                f"act {number} ended {state}, the story says {EXPECTED[number]}: {result['reason']}"
+                f"act {number} ended {state}, the story says {wanted}: {result['reason']}"
             )
 
     def note(
@@ -131,6 +135,8 @@ def why(result: Mapping[str, Any]) -> str:
     verdict, state = result.get("verdict"), result.get("state")
     checks = {check["name"]: check for check in verdict["checks"]} if verdict else {}
     f1 = checks.get("f1_improvement")
+    if state == "rolled_back":
+        return shortened(str(result.get("reason")))
     if state == "rejected":
         return "failed: " + ", ".join(n for n, c in checks.items() if c["answer"] == "fail")
     if state == "inconclusive" and verdict:
@@ -141,6 +147,12 @@ def why(result: Mapping[str, Any]) -> str:
     if verdict:
         return f"the first model: F1 {result['metrics']['challenger']['f1']:.3f}"
     return str(result.get("reason")).removeprefix("class_balance: ")
+
+
+def shortened(reason: str) -> str:
+    """Why a version was taken back: what was seen first, and how often."""
+    found = re.search(r"([\d,]+ of [\d,]+ answers differ)", reason)
+    return f"{found[1]} from those evaluated" if found else reason.partition(";")[0]
 
 
 def _needed(votes: int | None) -> str:

@@ -17,12 +17,14 @@ from pathlib import Path
 from common.errors import RetrainError
 from local.cloud.bundle import unpacked
 from local.cloud.calls import Recorder
+from local.cloud.health import Pace
 from local.cloud.parts import Options, assemble
-from local.cloud.processes import die_with_parent, kill_all
+from local.cloud.processes import kill_all
 from local.cloud.server import Application, listening
 from local.cloud.setup import Resources
 from local.cloud.stack import ROOT, Rehearsal, Stack
 from local.cloud.template import Template
+from local.parent import die_with_parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,15 +55,21 @@ def _start(arguments: argparse.Namespace) -> str:
     _, url = listening(application)
     resources = Resources(stack=stack, url=url)
     resources.create()
-    application.parts = assemble(
+    application.parts = parts = assemble(
         stack,
         Rehearsal(variables=json.loads(arguments.variables)),
         resources,
         folder=folder,
         bundle=arguments.bundle or unpacked(folder / "bundle"),
         url=url,
-        options=Options(stop_seconds=arguments.stop_seconds, retry_seconds=arguments.retry_seconds),
+        options=Options(
+            stop_seconds=arguments.stop_seconds,
+            retry_seconds=arguments.retry_seconds,
+            pace=Pace(**json.loads(arguments.pace)),
+            desired=arguments.desired,
+        ),
     )
+    parts.services.begin()
     return url
 
 
@@ -92,6 +100,10 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=defaults.retry_seconds,
         help="pause before an asynchronous event is tried again",
+    )
+    parser.add_argument("--pace", default="{}", help="of services, as JSON (local/cloud/health.py)")
+    parser.add_argument(
+        "--desired", type=int, help="tasks of each service at the start (default: the template's)"
     )
     return parser.parse_args(argv)
 

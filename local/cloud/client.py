@@ -27,7 +27,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from local.cloud.calls import SETTING_UP
 from local.cloud.setup import READER, Resources
-from local.cloud.stack import ROOT, Stack
+from local.cloud.stack import ROOT, SERVICE_URL, Stack
 from local.cloud.template import Template
 
 TEMPLATE = ROOT / "infra" / "template.json"
@@ -132,6 +132,8 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "local",
         }
         given = {name: environment[name] for name in known} | own
+        if SERVICE_URL in environment and self._serving():
+            given[SERVICE_URL] = self.service_url
         return given | {name: text for name, text in self.variables.items() if text is not None}
 
     def use(self, database: Database | None, **variables: str | None) -> None:
@@ -155,7 +157,7 @@ class Cloud:
 
     # --------------------------------------------------------------------------- what happens
 
-    def order(self, command: str, **given: Any) -> Any:
+    def order(self, command: str, /, **given: Any) -> Any:
         """One command to the emulation."""
         request = Request(f"{self.url}/_local/{command}", json.dumps(given).encode())
         try:
@@ -200,10 +202,57 @@ class Cloud:
         )
         return Done(exit=done.returncode, out=done.stdout, err=done.stderr)
 
+    # ------------------------------------------------------------------------------- the service
+
+    def service(self, name: str = "") -> dict[str, Any]:
+        """A service as it stands; without a name the only one that runs processes."""
+        (found,) = self._serving(name)
+        return found
+
+    @property
+    def service_url(self) -> str:
+        """Where the only service that runs processes is reached, now and after every reset."""
+        return str(self.service()["url"])
+
+    def serve(self, desired: int, name: str = "") -> dict[str, Any]:
+        """Deploy a service anew with so many tasks, and wait; the service then."""
+        service = self.service(name)
+        updated = self.client("ecs", SETTING_UP).update_service(
+            cluster=service["clusterArn"],
+            service=service["serviceArn"],
+            desiredCount=desired,
+            forceNewDeployment=True,
+        )["service"]
+        done = self.deployed(service["serviceName"])
+        last = done["deployments"][0]
+        assert last["rolloutState"] == "COMPLETED", brief(self.state())
+        assert last["id"] == updated["deployments"][0]["id"], "nobody else deploys meanwhile"
+        return done
+
+    def program(
+        self, words: Sequence[str] | None = None, *, service: str = "", **environment: str
+    ) -> None:
+        """From now on new tasks of a service have these words and these further variables.
+
+        The words name the container's port as the task definition does. Nothing given is nothing
+        changed, so that without anything the service is what it was.
+        """
+        self.order("service", service=service, words=words, environment=environment)
+
+    def deployed(self, name: str = "") -> dict[str, Any]:
+        """The service once its last deployment is complete, or has failed for good."""
+        self.until(lambda _: _has_ended(self.service(name)))
+        return self.service(name)
+
+    def _serving(self, name: str = "") -> list[dict[str, Any]]:
+        services = self.state()["services"]
+        wanted = [s for s in services if name in ("", s["serviceName"])]
+        return [s for s in wanted if name or s["runs_processes"]]
+
     # ------------------------------------------------------------------------------ what is seen
 
     def state(self) -> dict[str, Any]:
-        """Faults, tasks and events as they stand."""
+        """Faults, tasks, services and events as they stand."""
         found: dict[str, Any] = self.order("state")
         return found
 
@@ -287,12 +336,18 @@ def is_over(state: Mapping[str, Any]) -> bool:
     return bool(state["events"] or state["tasks"]) and is_quiet(state)
 
 
+def _has_ended(service: Mapping[str, Any]) -> bool:
+    return bool(service["deployments"][0]["rolloutState"] != "IN_PROGRESS")
+
+
 def brief(state: Mapping[str, Any]) -> str:
     """The state in a few lines, for whoever waited for another one."""
     lines = [f"fault {number}: {how}" for number, how in state["faults"].items()]
     for task in state["tasks"]:
         code = task["containers"][0].get("exitCode")
         lines.append(f"task {task['taskArn'][-8:]}: {task['lastStatus']}, exit {code}")
+    for service in state["services"]:
+        lines += [told["message"] for told in service["events"][:10]]
     for event in state["events"]:
         answers = [str(attempt["answer"])[:300] for attempt in event["attempts"]]
         lines.append(f"{event['function']}: {'done' if event['done'] else 'busy'} {answers}")

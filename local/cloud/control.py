@@ -38,6 +38,8 @@ class Control:
             "signal": self.signal,
             "stop_seconds": self.stop_seconds,
             "variables": self.variables,
+            "service": self.service,
+            "pace": self.pace,
             "state": self.state,
             "reset": self.reset,
         }
@@ -83,19 +85,32 @@ class Control:
         self.parts.rehearsal.variables = values
         self.parts.functions.restart()
 
+    def service(self, **given: Any) -> None:
+        """Until the next reset new tasks of a service have other words, and further variables."""
+        self.parts.services.change(**given)
+
+    def pace(self, **given: Any) -> None:
+        """Until the next reset the life of services goes as fast as this."""
+        self.parts.services.set_pace(given)
+
     def state(self) -> dict[str, Any]:
-        """Faults, tasks and events as they stand."""
+        """Faults, tasks, services and events as they stand; a service's tasks are with it."""
         return {
             "faults": self.parts.faults.state(),
             "tasks": [{**task.as_json(), "told": task.told} for task in self.parts.tasks.all()],
+            "services": self.parts.services.state(),
             "events": [functions.as_json(event) for event in self.parts.functions.events],
         }
 
-    def reset(self) -> None:
-        """An empty stack: no objects, items, messages, tasks, events or faults."""
+    def reset(self, *, at_rest: bool = False) -> None:
+        """An empty stack: no objects, items, messages, tasks, events or faults; services at 0.
+
+        at_rest: the services are left as they are, with the tasks that they have.
+        """
         parts = self.parts
         parts.faults.clear()
-        parts.tasks.reset()
+        parts.services.reset(at_rest=at_rest)
+        parts.tasks.reset(at_rest=at_rest)
         deadline = time.monotonic() + QUIET_SECONDS
         while not all(event.done for event in parts.functions.events):
             if time.monotonic() > deadline:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from local.cloud.pattern import matches
+from local.cloud.service_record import Deployment, deployment_event
 from local.cloud.stack import Rule
 from local.cloud.task_record import Task
 
@@ -44,6 +45,10 @@ class Bus:
     def task_changed(self, task: Task) -> None:
         """ECS tells of each change of a task's state."""
         self.put(task.event(self.region, self.account))
+
+    def deployment_changed(self, service_arn: str, deployment: Deployment) -> None:
+        """ECS tells of each change of a deployment's state."""
+        self.put(deployment_event(service_arn, deployment, self.region, self.account))
 
     def _scheduled(self, rule: Rule, at: datetime) -> dict[str, Any]:
         """The event of a schedule; that of the Scheduler has only what its input says."""

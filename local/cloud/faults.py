@@ -59,6 +59,7 @@ class Fault:
 
     service: str
     operation: str
+    """Its name; empty: all of them."""
     kind: str
     where: str = ""
     """Only calls whose parameters mention this."""
@@ -79,7 +80,8 @@ class Fault:
     def fits(self, call: Call) -> bool:
         """Whether it concerns this call, which is then counted."""
         concerned = (
-            (call.service, call.operation) == (self.service, self.operation)
+            call.service == self.service
+            and self.operation in ("", call.operation)
             and self.principal in ("", call.principal)
             and (not self.where or call.mentions(self.where))
         )

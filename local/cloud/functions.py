@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,10 @@ class Functions:
                 function.kill_busy()
 
     def _work_off(self, function: Function, event: Event) -> None:
+        with suppress(processes.EndedError):  # an event on its way when everything ends
+            self._try_until_done(function, event)
+
+    def _try_until_done(self, function: Function, event: Event) -> None:
         for attempt in range(function.spec.retries + 1):
             if attempt:
                 time.sleep(self._place.retry_seconds * attempt)

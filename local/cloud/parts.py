@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.cloud import functions, tasks
+from local.cloud import functions, task_process
 from local.cloud.answers import AwsError
 from local.cloud.events import Bus
 from local.cloud.faults import Faults
 from local.cloud.functions import Functions
+from local.cloud.health import Pace
+from local.cloud.services import Services
 from local.cloud.setup import Resources
 from local.cloud.stack import FunctionSpec, Rehearsal, Stack
 from local.cloud.tasks import Tasks
@@ -26,6 +28,10 @@ class Options:
     """At most so long between SIGTERM and SIGKILL."""
     retry_seconds: float = 0.2
     """Pause before an asynchronous event is tried again."""
+    pace: Pace = field(default_factory=Pace)
+    """How fast the life of a service goes."""
+    desired: int | None = None
+    """So many tasks of each service at the start, in place of the template's count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,7 @@ class Parts:
     resources: Resources
     faults: Faults
     tasks: Tasks
+    services: Services
     functions: Functions
     bus: Bus
 
@@ -77,19 +84,23 @@ def assemble(
         region=template.region,
         deliver=lambda arn, payload: _delivered(made, arn, payload),
     )
-    place = tasks.Place(
+    place = task_process.Place(
         folder=folder / "tasks",
         url=url,
         region=template.region,
-        principal=stack.principal(stack.task_definition["taskRoleArn"]),
+        principal=stack.principal,
         stop_seconds=options.stop_seconds,
     )
+    own = Tasks(resources.task_definition, stack.clusters, rehearsal, place, bus.task_changed)
     return Parts(
         stack=stack,
         rehearsal=rehearsal,
         resources=resources,
         faults=Faults(),
-        tasks=Tasks(resources.task_definition, stack.clusters, rehearsal, place, bus.task_changed),
+        tasks=own,
+        services=Services(
+            resources, own, bus, rehearsal, pace=options.pace, desired=options.desired
+        ),
         functions=made,
         bus=bus,
     )

@@ -30,6 +30,7 @@ def _arn(service: str, rest: str) -> str:
 
 _CLUSTER = _arn("ecs", "cluster/{name}")
 _DATABASE = "{name}.abcdefghijkl.{region}.rds.amazonaws.com"
+_ELB = "elasticloadbalancing"
 _FUNCTION = _arn("lambda", "function:{name}")
 _LOGS = _arn("logs", "log-group:{name}:*")
 _QUEUE = _arn("sqs", "{name}")
@@ -40,6 +41,9 @@ _TASK = _arn("ecs", "task-definition/{name}:1")
 _TOPIC = _arn("sns", "{name}")
 
 KINDS: Mapping[str, Kind] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": Kind(
+        ref="{ResourceId}|{ScalableDimension}|{ServiceNamespace}"
+    ),
     "AWS::CloudWatch::Alarm": Kind(
         named_by="AlarmName", attributes={"Arn": _arn("cloudwatch", "alarm:{name}")}
     ),
@@ -77,6 +81,30 @@ KINDS: Mapping[str, Kind] = {
     ),
     "AWS::ECS::TaskDefinition": Kind(
         named_by="Family", ref=_TASK, attributes={"TaskDefinitionArn": _TASK}
+    ),
+    "AWS::ElasticLoadBalancingV2::Listener": Kind(
+        ref=_arn(_ELB, "listener/app/{name}/{id}/{id}"),
+        attributes={"ListenerArn": _arn(_ELB, "listener/app/{name}/{id}/{id}")},
+    ),
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": Kind(
+        named_by="Name",
+        ref=_arn(_ELB, "loadbalancer/app/{name}/{id}"),
+        attributes={
+            "CanonicalHostedZoneID": "Z35SXDOTRQ7X7K",
+            "DNSName": "internal-{name}-{id}.{region}.elb.amazonaws.com",
+            "LoadBalancerArn": _arn(_ELB, "loadbalancer/app/{name}/{id}"),
+            "LoadBalancerFullName": "app/{name}/{id}",
+            "LoadBalancerName": "{name}",
+        },
+    ),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": Kind(
+        named_by="Name",
+        ref=_arn(_ELB, "targetgroup/{name}/{id}"),
+        attributes={
+            "TargetGroupArn": _arn(_ELB, "targetgroup/{name}/{id}"),
+            "TargetGroupFullName": "targetgroup/{name}/{id}",
+            "TargetGroupName": "{name}",
+        },
     ),
     "AWS::Events::Rule": Kind(named_by="Name", attributes={"Arn": _arn("events", "rule/{name}")}),
     "AWS::IAM::Role": Kind(named_by="RoleName", attributes={"Arn": _ROLE, "RoleId": "AROA{ID}"}),

@@ -8,25 +8,36 @@ server. Where the kernel knows no such signal, an ordinary end of the server sti
 from __future__ import annotations
 
 import atexit
-import ctypes
-import signal
+import errno
+import os
+import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+from local.parent import dying_with_us
+
 _MAKER = ThreadPoolExecutor(1, thread_name_prefix="process-maker")
 _STARTED: list[subprocess.Popen[bytes]] = []
+
+
+class EndedError(Exception):
+    """The emulation ends."""
 
 
 def start(
     command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a process with exactly this environment; what it prints is added to `log`."""
-    return _MAKER.submit(_start, command, env, cwd, log).result()
+    """Start a process with exactly this environment; what it prints is added to `log`.
+
+    Raises EndedError once the emulation itself comes to its end.
+    """
+    try:
+        made = _MAKER.submit(_start, command, env, cwd, log)
+    except RuntimeError as error:  # so the executor says that it was shut down
+        raise EndedError(f"no process is started any more: {error}") from error
+    return made.result()
 
 
 def kill_all() -> None:
@@ -36,25 +47,20 @@ def kill_all() -> None:
         process.wait()
 
 
-def die_with_parent() -> None:
-    """In a new process: be killed when whoever started it dies, even if that was killed."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _start(
     command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path
 ) -> subprocess.Popen[bytes]:
+    if shutil.which(command[0], path=env.get("PATH", os.defpath)) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     with log.open("ab") as out:
         process = subprocess.Popen(
-            command,
+            dying_with_us(command),
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,  # a Ctrl-C at the terminal is not a signal from ECS
-            preexec_fn=die_with_parent,
         )
     _STARTED[:] = [one for one in _STARTED if one.returncode is None] + [process]
     return process

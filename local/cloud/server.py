@@ -1,9 +1,9 @@
 """The emulated AWS as one WSGI application, and its server on 127.0.0.1.
 
 Every request is a real HTTP request of an unmodified client. It is identified and recorded; a
-fault may meet it; ECS's operations on tasks and Lambda's Invoke are answered here, because the
-emulator behind runs nothing; everything else is moto's. Moto gets one request at a time: its
-transactions would not be atomic otherwise.
+fault may meet it; ECS's operations on tasks and services and Lambda's Invoke are answered here,
+because the emulator behind runs nothing; everything else is moto's. Moto gets one request at a
+time: its transactions would not be atomic otherwise.
 """
 
 from __future__ import annotations
@@ -100,9 +100,12 @@ class Application:
 
     def _carry_out(self, call: Call, fault: Fault | None, environ: Environ, body: bytes) -> Answer:
         try:
-            if call.service == "ecs" and call.operation in OUR_TASK_OPERATIONS:
-                tasks = self._ready().tasks
-                return success(tasks.answer(call.operation, call.parameters, fault))
+            if call.service == "ecs" and self.parts is not None:
+                services, given = self.parts.services, call.parameters
+                if services.is_ours(call.operation, given):
+                    return success(services.answer(call.operation, given))
+                if call.operation in OUR_TASK_OPERATIONS:
+                    return success(self.parts.tasks.answer(call.operation, given, fault))
             if (call.service, call.operation) == ("lambda", "Invoke"):
                 return self._invoke(call, body)
         except AwsError as error:

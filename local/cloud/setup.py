@@ -145,21 +145,12 @@ class Resources:
                 )
 
     def _cluster(self) -> None:
-        ecs, definition = self.client("ecs"), self.stack.task_definition
+        ecs = self.client("ecs")
         for name in self.stack.clusters:
             ecs.create_cluster(clusterName=name)
-        given = {name: definition[name] for name in _DEFINED_BY if name in definition}
-        registered = ecs.register_task_definition(**given)["taskDefinition"]
-        serving = urlsplit(self.stack.task_environment.get("SERVING_URL", "none"))
-        if serving.scheme == "ecs":
-            if serving.netloc not in self.stack.clusters:
-                ecs.create_cluster(clusterName=serving.netloc)
-            ecs.create_service(
-                cluster=serving.netloc,
-                serviceName=serving.path.strip("/"),
-                taskDefinition=registered["taskDefinitionArn"],
-                desiredCount=1,
-            )
+        for definition in self.stack.task_definitions:
+            given = {name: definition[name] for name in _DEFINED_BY if name in definition}
+            ecs.register_task_definition(**given)
 
     def _topics(self) -> None:
         sns, sqs, template = self.client("sns"), self.client("sqs"), self.stack.template

@@ -14,14 +14,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.errors import UsageError
 from local.cloud.template import Template
 
+CONTAINER = "task"
+"""The training task's container; the trigger starts no other."""
 DATABASE = ("DATABASE_URL", "DB_CA", "DB_SECRET_ARN", "DB_IAM_AUTH", "DB_PASSWORD")
+SERVICE_URL = "SERVICE_URL"
 ROOT = Path(__file__).resolve().parents[2]
+HEALTH_PATH = "/ready"
 _TASK = "AWS::ECS::TaskDefinition"
-_DOCKERFILE_ENTRY = re.compile(r"^ENTRYPOINT\s+(\[.*\])\s*$", re.MULTILINE)
+_TARGETS = "AWS::ElasticLoadBalancingV2::TargetGroup"
+_DOCKERFILE_ENTRY = re.compile(
+    r"^FROM\s+\S+(?:\s+AS\s+(?P<stage>\S+))?|^ENTRYPOINT\s+(?P<entry>\[.*\])\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _AS_IT_IS = {"dockerLabels", "options", "driverOpts", "labels"}
 """Maps whose keys are the user's own words."""
 
@@ -30,18 +39,22 @@ _AS_IT_IS = {"dockerLabels", "options", "driverOpts", "labels"}
 class Rehearsal:
     """What the rehearsal puts in place of the template's own values; None takes a variable away.
 
-    It concerns whatever reads the database: the trigger and the task.
+    It concerns whatever reads the database: the trigger, the task and the service.
     """
 
     variables: dict[str, str | None] = field(default_factory=dict)
+    service_url: str = ""
+    """Where the service answers here; for whoever the template tells where it does."""
 
     def applied(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The environment as the process gets it."""
-        if "DATABASE_URL" not in environment:
-            return dict(environment)
         replaced = dict(environment)
+        if self.service_url and SERVICE_URL in environment:
+            replaced[SERVICE_URL] = self.service_url
+        if "DATABASE_URL" not in environment:
+            return replaced
         if "DATABASE_URL" in self.variables:
-            replaced = {k: v for k, v in environment.items() if k not in DATABASE}
+            replaced = {k: v for k, v in replaced.items() if k not in DATABASE}
         chosen = replaced | self.variables
         return {name: value for name, value in chosen.items() if value is not None}
 
@@ -113,16 +126,48 @@ class Stack:
         return made
 
     @cached_property
+    def task_definitions(self) -> list[dict[str, Any]]:
+        """Every task definition, in the words of ECS's own API."""
+        return [_in_api(given) for given in self.template.of_type(_TASK).values()]
+
+    @property
     def task_definition(self) -> dict[str, Any]:
-        """The one task definition, in the words of ECS's own API."""
-        found = list(self.template.of_type(_TASK).values())
+        """The one whose container is the training task."""
+        found = [
+            definition
+            for definition in self.task_definitions
+            if [each["name"] for each in definition["containerDefinitions"]] == [CONTAINER]
+        ]
         if len(found) != 1:
             raise UsageError(
-                f"the stack must have one task definition, got {len(found)}: correct the template"
+                f"the stack must have one task definition with the one container {CONTAINER!r}, "
+                f"got {len(found)}: correct the template"
             )
-        given = dict(found[0])
-        tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in given.pop("Tags", [])]
-        return {**_lower(given), "tags": tags}
+        return found[0]
+
+    @cached_property
+    def services(self) -> list[dict[str, Any]]:
+        """What CreateService is given for each service that the stack has or names."""
+        kind = "AWS::ECS::Service"
+        found = [
+            _in_api(given) | {"serviceName": self.template.physical(logical)}
+            for logical, given in self.template.of_type(kind).items()
+        ]
+        serving = urlsplit(self.task_environment.get("SERVING_URL", "none"))
+        named = serving.path.strip("/")
+        if serving.scheme == "ecs" and named not in [each["serviceName"] for each in found]:
+            # Somebody else's service: what it runs is unknown, so here it runs nothing.
+            family = self.task_definition["family"]
+            other = {"cluster": serving.netloc, "serviceName": named, "desiredCount": 1}
+            found.append(other | {"taskDefinition": family})
+        return found
+
+    def health_path(self, target_group: str) -> str:
+        """The path by which a target group asks whether a target is well."""
+        for logical, given in self.template.of_type(_TARGETS).items():
+            if self.template.ref(logical) == target_group:
+                return str(given.get("HealthCheckPath", HEALTH_PATH))
+        return HEALTH_PATH
 
     @cached_property
     def container(self) -> dict[str, Any]:
@@ -141,6 +186,10 @@ class Stack:
         used = {spec.environment.get("TRIGGER_CLUSTER") for spec in self.functions.values()}
         named = self.template.of_type("AWS::ECS::Cluster")
         arns = {arn for arn in used if arn} | {self.template.attribute(n, "Arn") for n in named}
+        where = f"arn:aws:ecs:{self.template.region}:{self.template.account}:cluster/"
+        arns |= {
+            where + str(each.get("cluster", "default")).rpartition("/")[2] for each in self.services
+        }
         return {arn.rpartition("/")[2]: arn for arn in sorted(arns)}
 
     @cached_property
@@ -188,15 +237,32 @@ class Stack:
         return found[0]
 
 
-def image_entry() -> list[str]:
-    """The entry point that the image has when the task definition names none."""
-    found = _DOCKERFILE_ENTRY.search((ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    if found is None:
+def image_entry(container: str) -> list[str]:
+    """The entry point that a container's image has when the task definition names none.
+
+    It is that of the Dockerfile's stage with the container's name, or else the training task's.
+    """
+    text, stage = (ROOT / "Dockerfile").read_text(encoding="utf-8"), ""
+    entries: dict[str, str] = {}
+    for found in _DOCKERFILE_ENTRY.finditer(text):
+        if found["entry"] is None:
+            stage = found["stage"] or CONTAINER
+        else:
+            entries[stage] = found["entry"]
+    entry = entries.get(container) or entries.get(CONTAINER)
+    if entry is None:
         raise UsageError(
             "the Dockerfile must have an ENTRYPOINT in exec form, got none: signals would not "
             "reach the task; add it"
         )
-    return list(json.loads(found[1]))
+    return list(json.loads(entry))
+
+
+def _in_api(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource's properties as ECS's API names them."""
+    properties = dict(given)
+    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in properties.pop("Tags", [])]
+    return {**_lower(properties), "tags": tags}
 
 
 def _lower(value: Any) -> Any:

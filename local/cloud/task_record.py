@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,13 @@ class Task:
     """Whether its end has been handed to the event bus."""
     forgotten: bool = False
     """Whether a reset has dropped it: nobody is told about its end."""
+    service: str = ""
+    """The name of its service, if it is a service's."""
+    host_port: int | None = None
+    """Where a service's task listens on this machine."""
+    health: str = "UNKNOWN"
+    drain: Callable[[], object] | None = None
+    """Returns when no request is under way to it any more."""
 
     @property
     def id(self) -> str:
@@ -51,6 +58,17 @@ class Task:
     @property
     def family(self) -> str:
         return str(self.definition["family"])
+
+    @property
+    def role(self) -> str:
+        """The ARN of the role that it acts for."""
+        return str(self.definition["taskRoleArn"])
+
+    @property
+    def container_port(self) -> int | None:
+        """The port that its container listens on by its task definition."""
+        ports = [each["containerPort"] for each in self.container.get("portMappings", [])]
+        return int(ports[0]) if ports else None
 
     @property
     def started_by(self) -> str | None:
@@ -97,9 +115,12 @@ class Task:
         self.exit_code, self.stopped_at, self.last_status = exit_code, _now(), "STOPPED"
         self.version += 1
 
-    def kill_after(self, seconds: float) -> None:
-        """SIGKILL unless it ends within so many seconds."""
+    def end(self, seconds: float) -> None:
+        """SIGTERM once no request is under way; SIGKILL unless it ends within so many seconds."""
         assert self.process is not None, "a task that was started"
+        if self.drain is not None:
+            self.drain()
+        self.process.terminate()
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -178,7 +199,7 @@ class Task:
             "taskArn": self.arn,
             "clusterArn": self.cluster_arn,
             "taskDefinitionArn": self.definition["taskDefinitionArn"],
-            "group": f"family:{self.family}",
+            "group": f"service:{self.service}" if self.service else f"family:{self.family}",
             "startedBy": self.started_by,
             "lastStatus": self.last_status,
             "desiredStatus": self.desired_status,
@@ -188,6 +209,8 @@ class Task:
             "stopCode": self.stop_code or None,
             "stoppedReason": self.stopped_reason or None,
             "version": self.version,
+            "healthStatus": self.health if self.service else None,
+            "attachments": [self._attachment()] if self.service else None,
         }
         return {name: value for name, value in shown.items() if value is not None}
 
@@ -209,8 +232,27 @@ class Task:
             "runtimeId": f"{self.id}-{self._runtime}",
             "reason": self.container_reason or None,
             "exitCode": self.exit_code,
+            "healthStatus": self.health if self.service else None,
+            "networkBindings": [self._binding()] if self.service else None,
         }
         return {name: value for name, value in shown.items() if value is not None}
+
+    def _attachment(self) -> dict[str, Any]:
+        """Its network interface; here all share one address."""
+        return {
+            "id": self.id,
+            "type": "ElasticNetworkInterface",
+            "status": "DELETED" if self.stopped_at else "ATTACHED",
+            "details": [{"name": "privateIPv4Address", "value": "127.0.0.1"}],
+        }
+
+    def _binding(self) -> dict[str, Any]:
+        return {
+            "bindIP": "127.0.0.1",
+            "containerPort": self.container_port,
+            "hostPort": self.host_port,
+            "protocol": "tcp",
+        }
 
 
 def _text(at: datetime) -> str:

@@ -1,43 +1,28 @@
 """ECS on this machine: RunTask starts a real process, StopTask sends it real signals.
 
-A task gets exactly the command, the environment and the role that the request and the task
-definition say. Its container's Python is ours, its `/tmp` a folder of its own. A requester finds
-out as on ECS that a request is wrong (`task_requests.py`), and a task's end becomes an event.
+How a process is made of a task stands in `task_process.py`. A requester finds out as on ECS that
+a request is wrong (`task_requests.py`), and a task's end becomes an event. The tasks of services
+(`service.py`) are kept here too, since the calls about tasks are the same for them.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from local.cloud import processes
+from common.errors import UsageError
+from local.cloud import task_process
 from local.cloud.answers import AwsError
 from local.cloud.faults import Fault
-from local.cloud.stack import ROOT, Rehearsal, image_entry
+from local.cloud.stack import Rehearsal
+from local.cloud.task_process import Place
 from local.cloud.task_record import Task
 from local.cloud.task_requests import Definitions, check_run
 
 DEFAULT_STOP_SECONDS = 30
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-PATIENCE = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where tasks run, and what every one of them is given."""
-
-    folder: Path
-    url: str
-    region: str
-    principal: str
-    stop_seconds: float
-    """At most so long between SIGTERM and SIGKILL, whatever the task definition says."""
 
 
 class Tasks:
@@ -64,7 +49,7 @@ class Tasks:
         """The answer to one of ECS's operations on tasks."""
         if operation == "RunTask":
             return self.run(given, fault)
-        cluster = self._cluster(given)
+        cluster = self.cluster(given)
         if operation == "StopTask":
             task = self._find(str(given["task"]), cluster)
             self.stop(task, str(given.get("reason", "Task stopped by user")))
@@ -78,12 +63,13 @@ class Tasks:
             if (task.cluster_arn, task.desired_status) == (cluster, status)
             and given.get("startedBy") in (None, task.started_by)
             and given.get("family") in (None, task.family)
+            and given.get("serviceName") in (None, task.service)
         ]
         return {"taskArns": arns}
 
     def run(self, given: Mapping[str, Any], fault: Fault | None) -> dict[str, Any]:
         """RunTask: check the request, then start a process for each task of `count`."""
-        cluster = self._cluster(given)
+        cluster = self.cluster(given)
         definition = check_run(given, self._definitions)
         kind = fault.kind if fault else ""
         if fault and kind == "failures":
@@ -105,20 +91,28 @@ class Tasks:
                 if token:
                     self._tokens[token] = given, tasks
                 for task in tasks:
-                    self._tasks[task.arn] = task
                     self._begin(task, fault)
             return {"tasks": [task.as_json() for task in tasks], "failures": []}
 
+    def serve(
+        self, service: str, deployment: str, definition: Mapping[str, Any], cluster: str
+    ) -> Task:
+        """Start a task of a service."""
+        with self._lock:
+            task = self._made({"startedBy": deployment}, definition, cluster)
+            task.service, task.host_port = service, task_process.free_port()
+            self._begin(task, None)
+            return task
+
     def stop(self, task: Task, reason: str, code: str = "UserInitiated") -> None:
-        """SIGTERM, and SIGKILL when the task has not ended in time."""
+        """SIGTERM, once it is drained, and SIGKILL when the task has not ended in time."""
         with self._lock:
             if task.process is None or task.stopped_at or task.desired_status == "STOPPED":
                 return
             task.stopping(code, reason)
-            task.process.terminate()
         limit = float(task.container.get("stopTimeout", DEFAULT_STOP_SECONDS))
         seconds = min(limit, self.stop_seconds)
-        threading.Thread(target=task.kill_after, args=(seconds,), daemon=True).start()
+        threading.Thread(target=task.end, args=(seconds,), daemon=True).start()
 
     def kill(self, which: str, *, out_of_memory: bool) -> None:
         """SIGKILL as from the kernel: for want of memory, or for no reason that ECS knows."""
@@ -134,36 +128,51 @@ class Tasks:
         task.process.send_signal(number)
 
     def named(self, which: str) -> Task:
-        """The task with this ARN or id; the only one that runs for an empty text."""
+        """The task with this ARN or id; for an empty text the only one that runs of no service."""
         with self._lock:
-            live = [task for task in self._tasks.values() if not task.stopped_at]
+            live = [t for t in self._tasks.values() if not (t.stopped_at or t.service)]
             found = [task for task in self._tasks.values() if task.arn.endswith(which)]
         (task,) = found if which else live
         return task
 
     def all(self) -> list[Task]:
-        """Every task since the last reset, oldest first."""
+        """Every task of no service since the last reset, oldest first."""
         with self._lock:
-            return list(self._tasks.values())
+            return [task for task in self._tasks.values() if not task.service]
+
+    def of_service(self, service: str) -> list[Task]:
+        """Every task of a service since the last reset, oldest first."""
+        with self._lock:
+            return [task for task in self._tasks.values() if task.service == service]
 
     def kill_all_of(self, principal: str) -> None:
         """Kill the tasks of a role."""
-        for task in self.all():
-            if principal == self._place.principal and task.process and not task.stopped_at:
+        with self._lock:
+            found = list(self._tasks.values())
+        for task in found:
+            its = self._place.principal(task.role)
+            if principal == its and task.process and not task.stopped_at:
                 task.process.kill()
 
-    def reset(self) -> None:
-        """Kill what runs and forget everything; the ends are not told."""
+    def reset(self, *, at_rest: bool) -> None:
+        """Kill what runs and forget everything; the ends are not told.
+
+        at_rest: but for the tasks of services that run.
+        """
         self.stop_seconds = self._place.stop_seconds
         with self._lock:
-            gone, self._tasks, self._tokens = list(self._tasks.values()), {}, {}
+            stay = {t.arn: t for t in self._tasks.values() if t.service and not t.stopped_at}
+            stay = stay if at_rest else {}
+            gone = [task for arn, task in self._tasks.items() if arn not in stay]
+            self._tasks, self._tokens = stay, {}
         for task in gone:
             task.forgotten = True
             if task.process and not task.stopped_at:
                 task.process.kill()
                 task.process.wait()
 
-    def _cluster(self, given: Mapping[str, Any]) -> str:
+    def cluster(self, given: Mapping[str, Any]) -> str:
+        """The ARN of the cluster that a request is about."""
         named = str(given.get("cluster", "default"))
         for name, arn in self._clusters.items():
             if named in (name, arn):
@@ -199,21 +208,22 @@ class Tasks:
 
     def _begin(self, task: Task, fault: Fault | None) -> None:
         """Start the container, or tell of a task whose container never started."""
+        self._tasks[task.arn] = task
         task.folder.mkdir(parents=True)
         (task.folder / "cwd").mkdir()
         (task.folder / "tmp").mkdir()
         self._changed(task)
-        if fault and fault.kind == "no_start":
-            task.never_started(fault.message)
+        why = fault.message if fault and fault.kind == "no_start" else ""
+        try:
+            if not why:
+                task.process = task_process.start(task, self._place, self._rehearsal)
+        except (OSError, UsageError) as error:  # no such program, or no words for a port
+            why = f"CannotStartContainerError: {error}"
+        if why:
+            task.never_started(why)
             self._changed(task)
             task.told = True
             return
-        task.process = processes.start(
-            _command(task),
-            env=self._environment(task),
-            cwd=task.folder / "cwd",
-            log=task.folder / "log",
-        )
         task.running()
         self._changed(task)
         threading.Thread(target=self._watch, args=(task,), daemon=True).start()
@@ -227,46 +237,6 @@ class Tasks:
             self._changed(task)
         task.told = True
 
-    def _environment(self, task: Task) -> dict[str, str]:
-        """The task definition's variables and the request's, and what Fargate adds of its own."""
-        place, own = self._place, task.folder / "tmp"
-        given = {
-            name: str(own) + value.removeprefix("/tmp") if _in_tmp(value) else value
-            for name, value in task.environment.items()
-        }
-        given = self._rehearsal.applied(given)
-        measured = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
-        return (
-            measured
-            | given
-            | {
-                "PATH": "/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(own),
-                "TMPDIR": str(own),
-                "PYTHONPATH": str(ROOT),
-                "AWS_REGION": place.region,
-                "AWS_DEFAULT_REGION": place.region,
-                "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-                "AWS_ENDPOINT_URL": place.url,
-                "AWS_ACCESS_KEY_ID": place.principal,
-                "AWS_SECRET_ACCESS_KEY": "local",
-                "ECS_CONTAINER_METADATA_URI_V4": f"{place.url}/_local/metadata/{task.id}",
-            }
-        )
-
 
 def _count(given: Mapping[str, Any]) -> int:
     return int(given.get("count", 1))
-
-
-def _in_tmp(value: str) -> bool:
-    return value == "/tmp" or value.startswith("/tmp/")
-
-
-def _command(task: Task) -> Sequence[str]:
-    """The container's own words, its Python being ours."""
-    entry = task.container.get("entryPoint") or image_entry()
-    words = [*entry, *(task.override.get("command") or task.container.get("command") or [])]
-    if words[0].rpartition("/")[2].startswith("python"):
-        words = [sys.executable, *words[1:]]
-    return words

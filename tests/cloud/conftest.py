@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,19 +14,29 @@ import pytest
 from common.registry import open_registry
 from common.store import open_store
 from local.cloud.client import Cloud, Database
+from local.minds import with_votes
 from tests.cloud import small
-from tests.cloud.loop import Loop, Point, forget, with_votes
+from tests.cloud.loop import Loop, Point, forget
 
-QUICK = {"RETRAIN_CANDIDATES": "hierarchical", "RETRAIN_BASE_ROWS": "500"}
-"""Settings that make a run short and change nothing else."""
+QUICK = {
+    "RETRAIN_CANDIDATES": "hierarchical",
+    "RETRAIN_BASE_ROWS": "500",
+    "SERVING_URL": "none",
+}
+"""Settings that make a run short. Nobody serves but where a test is about serving."""
+
+
+PACE = {"check_seconds": 0.03, "retry_seconds": 0.01}
+"""Of a service whose program starts and answers in no time."""
 
 
 @pytest.fixture(scope="session")
 def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The emulation with a stack of one function and one task."""
+    """The emulation with a stack of one function, one task and one service."""
     folder = tmp_path_factory.mktemp("small")
     template, bundle = small.write(folder)
     options = ["--bundle", str(bundle), "--stop-seconds", "0.3", "--retry-seconds", "0.01"]
+    options += ["--desired", "0", "--pace", json.dumps(PACE)]
     with Cloud.start(folder / "cloud", template=template, options=options) as cloud:
         yield cloud
 
@@ -54,7 +65,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("loop")
     sqlite = Database(url=f"sqlite:///{folder / 'votes.sqlite'}")
     with_votes(folder / "votes.sqlite")
-    options = ["--stop-seconds", "30", "--retry-seconds", "0.05"]
+    options = ["--stop-seconds", "30", "--retry-seconds", "0.05", "--desired", "0"]
     with Cloud.start(folder / "cloud", database=sqlite, variables=QUICK, options=options) as cloud:
         loop = _loop(cloud, folder / "votes.sqlite")
         fresh = loop.keep()

@@ -9,38 +9,30 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from common.registry import Registry
-from common.registry.records import LIVE_STATES, Active, HistoryEntry, Run
+from common.registry.records import Active, HistoryEntry, Run
 from common.store import Store
+from local import minds, points
 from local.cloud.client import Cloud, Fault
-from local.table import create_sqlite
-from local.votes import change_votes, write_votes
-from local.world import World, make_world
-from task import publish
+from local.minds import CHANGED
+from local.world import World
 
-WORLD = make_world("rules", styles=12, seed=1, spread=3.0)
-CHANGED = WORLD.with_changed_tastes(share=0.7, strength=6.0, seed=1)
-FIRST_VOTES, LATER_VOTES, ALL_ROWS = 1_200, 400, 10_000
-MONTH, NOW = timedelta(days=30), timedelta(milliseconds=10)
 SUNDAY = datetime(2024, 11, 24, 2, tzinfo=UTC)  # a slot that has not come is refused
 WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What there is at one point of a loop's life."""
+    """What there is at one point of a loop's life, and how many Sundays have passed."""
 
-    objects: Mapping[str, tuple[bytes, Mapping[str, str]]]
-    items: tuple[Mapping[str, Any], ...]
-    votes: bytes
+    held: points.Point
     weeks: int
 
 
@@ -89,15 +81,13 @@ class Loop:
 
     def vote(self, world: World = CHANGED, votes: int = 60, *, seed: int = 3) -> None:
         """People cast votes, the last one now."""
-        now = datetime.now(UTC)
         with self.table() as table:
-            write_votes(table, world, votes, seed=seed, ugly=True, start=now - NOW, end=now)
+            minds.vote(table, world, votes, seed=seed)
 
     def change_minds(self, world: World = CHANGED) -> None:
         """New votes, and old ones cast anew: a better model can be learned."""
-        self.vote(world, LATER_VOTES, seed=2)
         with self.table() as table:
-            change_votes(table, world, ALL_ROWS, seed=2, at=datetime.now(UTC))
+            minds.change(table, world)
 
     @contextmanager
     def table(self) -> Iterator[sqlite3.Connection]:
@@ -134,17 +124,7 @@ class Loop:
 
     def sound(self) -> None:
         """Whatever went wrong: one champion at most, that loads; no open run; a free lease."""
-        active, history, _ = self.champion()
-        assert [entry.serial for entry in history] == list(range(1, len(history) + 1))
-        if active is None:
-            assert history == []
-        else:
-            assert (active.version, active.serial) == (history[-1].version, history[-1].serial)
-            _, sha = publish.checked(self.store, str(active.version))
-            assert sha == history[-1].sha
-        assert [run.run_id for run in self.registry.runs() if run.state in LIVE_STATES] == []
-        lease = self.registry.lease()
-        assert lease is None or not lease.held(datetime.now(UTC)), lease
+        assert points.unsound(self.registry, self.store, datetime.now(UTC)) == []
 
     def unchanged(self) -> None:
         """The champion is, byte by byte, the one from before."""
@@ -162,42 +142,17 @@ class Loop:
 
     def keep(self) -> Point:
         """What there is now."""
-        s3, bucket = self.cloud.client("s3"), self._bucket
-        objects = {}
-        for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-            got = s3.get_object(Bucket=bucket, Key=found["Key"])
-            objects[found["Key"]] = got["Body"].read(), got["Metadata"]
-        items = self.cloud.client("dynamodb").scan(TableName=self.table_name)["Items"]
-        votes = self.votes.read_bytes()
-        return Point(objects=objects, items=tuple(items), votes=votes, weeks=self.weeks)
+        return Point(held=points.keep(self.cloud, self.votes), weeks=self.weeks)
 
     def put_back(self, point: Point) -> None:
         """Nothing but what there was."""
-        self.cloud.order("reset")
-        s3, bucket = self.cloud.client("s3"), self._bucket
-        for key, (body, metadata) in point.objects.items():
-            s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
-        for item in point.items:
-            self.cloud.client("dynamodb").put_item(TableName=self.table_name, Item=item)
-        self.votes.write_bytes(point.votes)
+        points.put_back(self.cloud, self.votes, point.held)
         self.weeks = point.weeks
         self.before = self.champion()
 
     @property
-    def _bucket(self) -> str:
-        return urlsplit(self.cloud.addresses["STORE_URL"]).netloc
-
-    @property
     def table_name(self) -> str:
-        return urlsplit(self.cloud.addresses["REGISTRY_URL"]).netloc
-
-
-def with_votes(file: Path) -> None:
-    """A file with the first votes."""
-    create_sqlite(file).close()
-    now = datetime.now(UTC)
-    with closing(sqlite3.connect(file)) as table, table:
-        write_votes(table, WORLD, FIRST_VOTES, seed=1, ugly=True, start=now - MONTH, end=now)
+        return points.table(self.cloud)
 
 
 def forget(folder: Path) -> None:

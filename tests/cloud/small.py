@@ -51,6 +51,7 @@ if "wait" in sys.argv:
     time.sleep(100)
 sys.exit(int(sys.argv[-1]) if sys.argv[-1].isdigit() else 0)
 """
+STUB = Path(__file__).with_name("stub_api.py")
 ROLE = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}}
 
 
@@ -84,6 +85,13 @@ def document() -> dict[str, Any]:
                 },
             },
             "Definition": _definition(),
+            "ApiRole": {"Type": "AWS::IAM::Role", "Properties": ROLE},
+            "ApiDefinition": api_definition(),
+            "Targets": {
+                "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+                "Properties": {"HealthCheckPath": "/ready"},
+            },
+            "Api": _service(),
             "Weekly": _rule(ScheduleExpression="cron(0 2 ? * SUN *)"),
             "Daily": _rule(ScheduleExpression="rate(1 day)", Input='{"check": "daily"}'),
             "Nightly": {
@@ -99,6 +107,7 @@ def document() -> dict[str, Any]:
             "Stopped": _rule(
                 EventPattern={"source": ["aws.ecs"], "detail": {"lastStatus": ["STOPPED"]}}
             ),
+            "Deployed": _rule(EventPattern={"detail-type": ["ECS Deployment State Change"]}),
         }
     }
 
@@ -140,6 +149,48 @@ def _definition() -> dict[str, Any]:
             "TaskRoleArn": {"Fn::GetAtt": ["TaskRole", "Arn"]},
             "ExecutionRoleArn": {"Fn::GetAtt": ["TaskRole", "Arn"]},
             "ContainerDefinitions": [container],
+        },
+    }
+
+
+def api_definition() -> dict[str, Any]:
+    """A service's task definition, whose program is `stub_api.py`."""
+    container = {
+        "Name": "api",
+        "Image": "registry/api:tag",
+        "EntryPoint": ["/opt/venv/bin/python", str(STUB)],
+        "Command": ["--host", "0.0.0.0", "--port", "8080"],
+        "PortMappings": [{"ContainerPort": 8080}],
+        "Environment": [{"Name": "SERVICE_URL", "Value": "http://balancer"}],
+    }
+    return {
+        "Type": "AWS::ECS::TaskDefinition",
+        "Properties": {
+            "Family": "small-api",
+            "NetworkMode": "awsvpc",
+            "RequiresCompatibilities": ["FARGATE"],
+            "Cpu": "256",
+            "Memory": "512",
+            "TaskRoleArn": {"Fn::GetAtt": ["ApiRole", "Arn"]},
+            "ExecutionRoleArn": {"Fn::GetAtt": ["ApiRole", "Arn"]},
+            "ContainerDefinitions": [container],
+        },
+    }
+
+
+def _service() -> dict[str, Any]:
+    target = {"ContainerName": "api", "ContainerPort": 8080, "TargetGroupArn": {"Ref": "Targets"}}
+    return {
+        "Type": "AWS::ECS::Service",
+        "Properties": {
+            "ServiceName": "api",
+            "Cluster": {"Ref": "Cluster"},
+            "TaskDefinition": {"Ref": "ApiDefinition"},
+            "DesiredCount": 2,
+            "DeploymentConfiguration": {
+                "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},
+            },
+            "LoadBalancers": [target],
         },
     }
 

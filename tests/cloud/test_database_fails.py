@@ -14,9 +14,10 @@ import pytest
 
 from local.cloud.client import Database
 from local.mariadb import READER, READER_PASSWORD, Server
+from local.minds import CHANGED, MONTH, WORLD
 from local.table import create_mysql
 from local.votes import write_votes
-from tests.cloud.loop import CHANGED, MONTH, WORLD, Loop
+from tests.cloud.loop import Loop
 from tests.cloud.way import Way, way_to
 
 _numbers = count(1)
@@ -155,7 +156,10 @@ def test_a_lock_that_is_not_released_in_time_is_an_error(mysql: OnMariaDB) -> No
         for what in ("SELECT ON votes", "SELECT ON analysis_history", "EXECUTE ON FUNCTION busy"):
             cursor.execute(f"GRANT {what} TO {READER}@'%'")
 
-    mysql.refuses("1205", "later")
+    try:
+        mysql.refuses("1205", "later")
+    finally:  # with the function goes the right to it: elsewhere this user may only read
+        mysql.server.execute("DROP FUNCTION busy", database=mysql.name)
 
 
 def test_a_server_without_the_right_certificate_is_refused(mysql: OnMariaDB) -> None:

@@ -139,7 +139,7 @@ def test_a_promotion_that_is_killed_after_its_transaction_has_happened(ready: Lo
     assert (run.state, ready.exit_codes()) == ("promoted", [137])
     assert active is not None
     assert [entry.version for entry in history][-1] == active.version == run.version
-    told(ready, run, "the service was perhaps not told")
+    told(ready, run, "Nothing: the run was on record already")
     ready.sound()
     # And nothing is new
     assert ready.run().state == "skipped"

@@ -15,11 +15,14 @@ from tests.cloud import small
 STARTER = """
 import sys
 from pathlib import Path
-from local.cloud.client import Cloud
+from local.cloud.client import Cloud, is_over
 from tests.cloud.test_tasks_like_ecs import is_ready, started
 template, bundle, folder = map(Path, sys.argv[1:])
-with Cloud.start(folder, template=template, options=["--bundle", str(bundle)]) as cloud:
-    cloud.invoke("small", {})
+options = ["--bundle", str(bundle), "--desired", "0"]
+with Cloud.start(folder, template=template, options=options) as cloud:
+    cloud.program(STUB_FILE=Path(template).as_uri())
+    cloud.serve(1)
+    cloud.until(is_over)  # an event tells the function of the deployment
     is_ready(cloud, started(cloud, "wait", "stubborn"))
     print(cloud.server.pid, flush=True)
     sys.stdin.read()
@@ -27,7 +30,7 @@ with Cloud.start(folder, template=template, options=["--bundle", str(bundle)]) a
 
 
 def test_what_was_started_dies_with_a_starter_that_is_killed(tmp_path: Path) -> None:
-    # Given a cloud with a function that is warm and a task that is deaf to SIGTERM
+    # Given a cloud with a function that is warm, a task that is deaf to SIGTERM, and a service
     template, bundle = small.write(tmp_path)
     words = [str(template), str(bundle), str(tmp_path / "cloud")]
     with subprocess.Popen(
@@ -40,7 +43,10 @@ def test_what_was_started_dies_with_a_starter_that_is_killed(tmp_path: Path) -> 
         assert starter.stdout is not None
         server = int(starter.stdout.readline())
         family = [server, *children(server)]
-        assert len(family) == 3
+        assert len(family) == 4
+        programs = Path("/proc")
+        running = b" ".join((programs / str(one) / "cmdline").read_bytes() for one in family[1:])
+        assert all(word in running for word in (b"awslambdaric", b"stubborn", b"stub_api"))
 
         starter.kill()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cloud.loop import WORLD, Loop
+from local.minds import WORLD
+from tests.cloud.loop import Loop
 
 PROMOTION, CLAIM = "HISTORY#0000000002", '"LEASE"'
 

@@ -24,7 +24,9 @@ def served(ready: Loop) -> Loop:
             taskDefinition=ready.cloud.stack.task_definition["family"],
             desiredCount=2,
         )
-    ready.cloud.use(None, SERVING_URL=f"ecs://{cluster(ready)}/{API}")
+    soon = {"RETRAIN_BAKE_SECONDS": "0", "RETRAIN_ROLLOUT_SECONDS": "3"}
+    address = f"ecs://{cluster(ready)}/{API}"
+    ready.cloud.use(None, SERVING_URL=address, RETRAIN_VERIFY="deployment", **soon)
     return ready
 
 
@@ -68,18 +70,37 @@ def test_a_service_that_is_not_there_stops_the_run_before_the_pointer_moves(read
     ready.unchanged()
 
 
-def test_a_service_that_cannot_deploy_gets_the_old_version_back(served: Loop) -> None:
+def test_a_service_that_cannot_be_told_gets_the_old_version_back_once_it_can(
+    served: Loop,
+) -> None:
     no = {"code": "ServiceNotActiveException", "message": "no", "times": 0}
     served.cloud.fault("ecs", "UpdateService", "error", **no)
     champion = served.before[0]
 
-    run = served.run()
+    served.strike()
+    served.cloud.until(_its_end_is_told)
 
-    assert (run.state, run.exit, served.exit_codes()) == ("rolled_back", 4, [4])
+    # The pointer is back, but nobody was told: the run stays open for whoever heals
+    run = served.record()
+    assert (run.state, served.exit_codes()) == ("rolling_out", [1])
     active, history, _ = served.champion()
     assert active is not None
     assert active.version == champion.version
     assert [entry.action for entry in history] == ["promote", "promote", "restore"]
     (alert,) = served.cloud.alerts()
-    assert "rolled_back" in alert["Subject"]
+    assert "rolling_out (exit 1)" in alert["Subject"]
+
+    served.cloud.order("clear")
+    served.cloud.wait()
+
+    run = served.record()
+    assert (run.state, run.exit) == ("rolled_back", 4)
+    assert f"{champion.version} is active again" in run.reason
+    assert "brings the version before back" in run.rollout[-1]
+    assert served.champion()[0] == active
     served.sound()
+
+
+def _its_end_is_told(state: dict[str, Any]) -> bool:
+    told = [event["done"] for event in state["events"] if "watcher" in event["function"]]
+    return bool(told) and all(told)

@@ -10,21 +10,18 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 from typing import Any
 
 import pytest
 
 from task import report
+from tests.browsers import QUIET, chromium
 from tests.unit import report_samples as samples
 
 PHONE, DESK = 390, 1200
 SAMPLES = [make.__name__ for make in samples.EVERY]
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-QUIET += ["--hide-scrollbars", "--window-size=1300,900", "--enable-logging=stderr"]
+LOGGED = ["--window-size=1300,900", "--enable-logging=stderr"]
 
 MEASURE = """
 function measure(frame) {
@@ -56,13 +53,10 @@ addEventListener('load', () => {
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
     """What was measured in each frame (`promoted-390`), and the lines of the console."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"NO BROWSER: none of {', '.join(BROWSERS)}; nobody has looked at the report")
     folder = tmp_path_factory.mktemp("browser")
     page = folder / "frames.html"
     page.write_text(_frames(), encoding="utf-8")
-    command = [browser, *QUIET, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
+    command = [chromium(), *QUIET, *LOGGED, f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=90, check=True
     )
