@@ -33,6 +33,8 @@ MODULES = {
     "6": "bench.increment",
     "8": "bench.resampling",
     "11": "bench.whole_run",
+    "9": "bench.top_styles",
+    "10": "bench.endpoint",
     "2": "bench.epochs",
     "4": "bench.correction",
     "7": "bench.preparing",

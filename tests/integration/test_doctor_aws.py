@@ -106,7 +106,7 @@ def test_a_whole_loop_on_aws_has_no_fault(
     assert checks["store"]["says"] == "writes, reads and deletes; 0 versions"
     assert checks["older versions"]["says"] == "the bucket keeps older versions of an object"
     assert checks["registry"]["says"] == "0 runs, 0 changes of the active version"
-    assert checks["serving"]["says"].startswith("ecs://hairme/api is ACTIVE")
+    assert checks["serving"]["says"].startswith("ecs://hairme/api is there")
     # And nothing is left behind
     assert "Contents" not in cloud.s3.list_objects_v2(Bucket="models")
 
