@@ -14,8 +14,8 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ROOMS := $(patsubst %/,%,$(sort $(dir $(wildcard $(addsuffix /*.py,common lambda/retrain_trigger task api local infra image bench tests)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-local test check image test-image synth diff deploy cost snapshot fmt bench mutants clean
-.PHONY: mariadb synth-app
+.PHONY: help demo demo-local test check image test-image synth diff deploy cost snapshot fmt bench faults mutants clean
+.PHONY: mariadb chromium synth-app
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,12 +23,12 @@ help: ## list these commands
 demo: $(VENV)/.local ## play the whole loop in an emulated cloud, on made-up votes (SEED=n)
 	@$(BIN)/python -m local.demo --seed $(SEED)
 
-demo-local: $(VENV)/.runtime ## the same loop without a cloud: folders, files and one command
+demo-local: $(VENV)/.local ## the same loop without a cloud: folders, files and one command
 	@$(BIN)/python -m local.demo_local --seed $(SEED)
 
-test: $(VENV)/.dev mariadb ## run every level of test, with coverage
+test: $(VENV)/.dev mariadb chromium ## run every level of test, with coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 2
+	@$(BIN)/coverage run -m pytest -n 3
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -39,10 +39,10 @@ check: $(VENV)/.dev ## the one gate: format, lint, types, import contracts, test
 	@PYTHONPATH=.:lambda $(BIN)/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
-image: $(VENV)/.runtime ## build the training task's image (ARGS="--base IMAGE" for another base)
+image: $(VENV)/.runtime ## build the images of task and API (ARGS="--base IMAGE" for another base)
 	@$(BIN)/python -m image.build $(ARGS)
 
-test-image: $(VENV)/.dev mariadb image ## run that image as AWS would: a whole run, a SIGTERM
+test-image: $(VENV)/.dev mariadb image ## run both images as AWS would: a whole run, requests, a SIGTERM
 	@$(BIN)/python -m pytest -m image tests/image
 
 synth: $(VENV)/.infra $(CDK) ## make a stage's template into cdk.out, checked by AWS's rules (STAGE=prod)
@@ -68,7 +68,10 @@ fmt: $(VENV)/.dev ## format the code and mend what the linter can
 bench: $(VENV)/.dev mariadb ## measure; one table a figure (ARGS=name for one)
 	@$(BIN)/python -m bench $(ARGS)
 
-mutants: $(VENV)/.dev mariadb ## break each guard and see its test go red (ARGS=name for one)
+faults: $(VENV)/.local ## play all that goes wrong with a roll-out, and write docs/faults.md (ARGS=words)
+	@$(BIN)/python -m local.faults $(ARGS)
+
+mutants: $(VENV)/.dev mariadb chromium ## break each guard and see its test go red (ARGS=name for one)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 clean: ## remove what the demo, the tests and the tools left behind
@@ -104,7 +107,7 @@ $(VENV)/.runtime: requirements.txt
 		touch $@; \
 	fi
 
-$(VENV)/.local: requirements-local.txt $(VENV)/.runtime
+$(VENV)/.local: requirements-local.txt requirements-api.txt $(VENV)/.runtime
 	@$(call more,requirements-local.txt)
 
 $(VENV)/.infra: infra/requirements.txt $(VENV)/.runtime
@@ -147,6 +150,21 @@ mariadb:
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mariadb-server; \
 		} >/dev/null || { \
 			echo "The tests need MariaDB's server, and it could not be installed." \
+				"Run as an administrator: apt-get install $$packages"; \
+			exit 1; } >&2; \
+	fi
+
+# The browser that looks at the page and the report, and the driver that steers it. (Ubuntu has
+# Chromium as a snap alone: there any Chrome that is installed will do.)
+chromium:
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } \
+			>/dev/null || ! command -v chromedriver >/dev/null; then \
+		packages="chromium chromium-driver"; \
+		as_root=; [ "$$(id -u)" = 0 ] || as_root="sudo -n"; \
+		echo "installing $$packages for the tests, once"; \
+		{ $$as_root apt-get update -qq; $$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$packages; } >/dev/null || { \
+			echo "The tests need Chromium and its driver, and they could not be installed." \
 				"Run as an administrator: apt-get install $$packages"; \
 			exit 1; } >&2; \
 	fi

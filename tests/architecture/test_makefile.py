@@ -26,6 +26,7 @@ esac
 
 REQUIREMENTS = (
     "requirements.txt",
+    "requirements-api.txt",
     "requirements-local.txt",
     "requirements-dev.txt",
     "infra/requirements.txt",
@@ -92,6 +93,7 @@ def test_help_is_the_default_and_lists_every_command() -> None:
         "test-image",
         "fmt",
         "bench",
+        "faults",
         "mutants",
         "clean",
         "help",
@@ -166,3 +168,21 @@ def test_a_python_that_is_too_old_or_has_no_venv_is_named_with_the_remedy(projec
     assert status == 2
     assert "apt-get install python3-venv" in output
     assert not (project / ".venv").exists()
+
+
+def test_a_browser_that_cannot_be_installed_is_named_with_the_remedy(project: Path) -> None:
+    # Given a system that has none and installs nothing
+    tools = project / "tools"
+    tools.mkdir()
+    for name in ("sh", "env", "id"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    for name in ("apt-get", "sudo"):
+        (tools / name).write_text("#!/bin/sh\nexit 100\n")
+        (tools / name).chmod(0o755)
+
+    status, output = said(make(project, "chromium", f"PATH={tools}", f"SHELL={tools / 'sh'}"))
+
+    assert status == 2
+    assert "Run as an administrator: apt-get install chromium chromium-driver" in output

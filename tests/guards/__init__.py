@@ -5,7 +5,21 @@ to a copy of the project and expects red. To add one: the shortest `old` that oc
 file, the change a tired person could make, and the fewest tests that must catch it.
 """
 
-from tests.guards import cloud, image, login, loop, places, rights, stack, task, trigger
+from tests.guards import (
+    cloud,
+    healing,
+    image,
+    login,
+    loop,
+    page,
+    places,
+    rights,
+    service,
+    serving,
+    stack,
+    task,
+    trigger,
+)
 from tests.guards.mutant import Mutant
 
 __all__ = ["MUTANTS", "Mutant"]
@@ -20,4 +34,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *stack.MUTANTS,
     *rights.MUTANTS,
     *cloud.MUTANTS,
+    *service.MUTANTS,
+    *page.MUTANTS,
+    *serving.MUTANTS,
+    *healing.MUTANTS,
 )

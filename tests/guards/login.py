@@ -95,8 +95,8 @@ MUTANTS = (
         name="two-passwords-accepted",
         guards="aws: one source of the database's password",
         file="common/settings.py",
-        old="    if len(names) > 1:",
-        new="    if len(names) > 2:",
+        old="    if len(given) > 1:",
+        new="    if len(given) > 2:",
         tests=("tests/unit/test_settings_credentials.py",),
     ),
     Mutant(
@@ -131,7 +131,7 @@ MUTANTS = (
         name="secret-sought-at-home",
         guards="aws: a secret is read in the region of its ARN",
         file="common/credentials.py",
-        old='aws.client("secretsmanager", self._region())',
+        old='aws.client("secretsmanager", region)',
         new='aws.client("secretsmanager")',
         tests=(
             "tests/unit/test_credentials.py::test_a_secret_is_read_in_its_own_region_in_every_form",

@@ -290,7 +290,7 @@ MUTANTS = (
         name="promoted-before-the-pointer",
         guards="promise 2: no evidence runs ahead of the pointer",
         file="task/deploy.py",
-        old='_record(folder, "running" if state == "promoted" else state, reason)',
+        old='_record(folder, "running" if state in PROMOTING else state, reason)',
         new="_record(folder, state, reason)",
         tests=(
             "tests/e2e/test_interrupted_runs.py::test_a_promotion_that_is_killed_never_happened",

@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant(
         name="function-places-interfaces",
         guards="control: what Lambda may do for a function, the function itself may not",
-        file="infra/trigger.py",
+        file="infra/functions.py",
         old="effect=iam.Effect.DENY",
         new="effect=iam.Effect.ALLOW",
         tests=PROOF,

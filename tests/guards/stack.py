@@ -11,6 +11,7 @@ ALARMS = "tests/infra/test_alarms.py"
 SCHEDULE = "tests/infra/test_schedule.py"
 ROLES = "tests/infra/test_roles.py"
 STACK = "tests/infra/test_stack.py"
+SERVING = "tests/infra/test_serving.py"
 SETTINGS = "tests/infra/test_settings.py"
 ENVIRONMENT = "tests/infra/test_environment.py"
 
@@ -59,7 +60,7 @@ MUTANTS = (
     Mutant(
         name="task-as-root",
         guards="ECS.20: the task runs as the image's own user",
-        file="infra/training.py",
+        file="infra/containers.py",
         old='USER = "10001:10001"',
         new='USER = "0:0"',
         tests=(TASK,),
@@ -67,7 +68,7 @@ MUTANTS = (
     Mutant(
         name="root-file-system-writable",
         guards="ECS.5: the root file system is read-only",
-        file="infra/training.py",
+        file="infra/containers.py",
         old="readonly_root_filesystem=True",
         new="readonly_root_filesystem=False",
         tests=(TASK,),
@@ -75,7 +76,7 @@ MUTANTS = (
     Mutant(
         name="revision-in-the-images-hash",
         guards="the same files give the same hashes, whatever the revision",
-        file="infra/training.py",
+        file="infra/containers.py",
         old="DockerImageAssetInvalidationOptions(build_args=False)",
         new="DockerImageAssetInvalidationOptions(build_args=True)",
         tests=(STACK,),
@@ -176,7 +177,7 @@ MUTANTS = (
         name="watcher-hears-all-tasks",
         guards="the watcher hears of the loop's own tasks alone",
         file="infra/watcher.py",
-        old='                    "group": [f"family:{training.family}"],\n',
+        old='            "group": [f"family:{training.family}"],\n',
         new="",
         tests=(SCHEDULE,),
     ),
@@ -237,5 +238,109 @@ MUTANTS = (
         old="LONGEST_STATEMENT_SECONDS = 270",
         new="LONGEST_STATEMENT_SECONDS = 840",
         tests=("tests/infra/test_functions.py",),
+    ),
+    Mutant(
+        name="api-with-a-public-address",
+        guards="ECS.2: the API's tasks get no public address",
+        file="infra/serving.py",
+        old='assign_public_ip="DISABLED"',
+        new='assign_public_ip="ENABLED"',
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="deployment-with-a-gap",
+        guards="a deployment takes nobody away before its successor is there",
+        file="infra/serving.py",
+        old="minimum_healthy_percent=100",
+        new="minimum_healthy_percent=50",
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="no-circuit-breaker",
+        guards="trap 3: ECS takes back what does not start",
+        file="infra/serving.py",
+        old="enable=True, rollback=True",
+        new="enable=True, rollback=False",
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="api-counted-anew",
+        guards="a deployment keeps the number of tasks that the scaling has decided",
+        file="infra/serving.py",
+        old='            launch_type="FARGATE",\n',
+        new='            launch_type="FARGATE",\n            desired_count=2,\n',
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="balancer-asks-for-life-alone",
+        guards="no request goes to a task without a model",
+        file="infra/balancer.py",
+        old="health_check_path=READY",
+        new='health_check_path="/health"',
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="api-asks-for-another-health",
+        guards="ECS asks the container as the image itself would",
+        file="infra/serving.py",
+        old="/health', timeout=4)",
+        new="/ready', timeout=4)",
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="public-api-over-http",
+        guards="a public API speaks HTTPS alone",
+        file="infra/api.py",
+        old="            not self.public or self.certificate_arn is not None,\n",
+        new="            True,\n",
+        tests=(SETTINGS,),
+    ),
+    Mutant(
+        name="healer-cannot-ask",
+        guards="who serves lets in task and healer",
+        file="infra/network.py",
+        old='return {"task": self.task_group, "healer": self.healer_group}',
+        new='return {"task": self.task_group}',
+        tests=(NETWORK,),
+    ),
+    Mutant(
+        name="api-writes-models",
+        guards="the API reads models and registry, and writes neither",
+        file="infra/storage.py",
+        old='allow("StoreFiles", ["s3:GetObject"], [models])',
+        new='allow("StoreFiles", ["s3:GetObject", "s3:PutObject"], [models])',
+        tests=(ROLES,),
+    ),
+    Mutant(
+        name="api-as-the-loops-user",
+        guards="the API logs in as a user of its own",
+        file="infra/database.py",
+        old="writer=entry(DATABASE_USER) if stage.api else None",
+        new="writer=entry(USER) if stage.api else None",
+        tests=(TASK,),
+    ),
+    Mutant(
+        name="healer-hears-every-service",
+        guards="the healer hears of its own service's deployments alone",
+        file="infra/healer.py",
+        old="                resources=[training.service_arn],\n",
+        new="",
+        tests=(SCHEDULE,),
+    ),
+    Mutant(
+        name="clicks-alarm-on-nobody",
+        guards="too few styles shown are no reason for an alarm",
+        file="infra/api_figures.py",
+        old='f"IF(shown >= {api.click_share_from}, clicks / shown, 1)"',
+        new='"clicks / shown"',
+        tests=(SERVING,),
+    ),
+    Mutant(
+        name="service-asked-unasked",
+        guards="a service that exists is asked for its model only where it lets us in",
+        file="infra/api.py",
+        old='        verify != "model" or group is not None,\n',
+        new="        True,\n",
+        tests=(SETTINGS,),
     ),
 )

@@ -1,11 +1,9 @@
-"""The guards of a run on AWS: claiming, stopping, and telling the service."""
+"""The guards of a run on AWS: claiming, stopping, and what `status` tells of it."""
 
 from tests.guards.mutant import Mutant
 
 LAUNCHED = "tests/unit/test_attempt_launched.py"
 INTERRUPT = "tests/unit/test_interrupt.py"
-ROLLOUT = "tests/unit/test_rollout.py"
-SERVICE = "tests/unit/test_deploy_service.py"
 BY_HAND = "tests/unit/test_commands_serving.py"
 
 MUTANTS = (
@@ -88,75 +86,6 @@ MUTANTS = (
         old="if not self.shielded and not self._leaving():",
         new="if not self.shielded:",
         tests=(f"{INTERRUPT}::test_a_reminder_tears_nothing_apart_that_cleans_up",),
-    ),
-    Mutant(
-        name="promoted-after-a-signal",
-        guards="nothing is promoted after SIGTERM, even if its exception got lost",
-        file="task/deploy.py",
-        old='    attempt.check()\n    if published and state == "promoted":',
-        new='    if published and state == "promoted":',
-        tests=(SERVICE,),
-    ),
-    Mutant(
-        name="service-not-looked-at",
-        guards="the service is there before the pointer moves",
-        file="task/deploy.py",
-        old='if loop.service and state == "promoted":',
-        new="if False:",
-        tests=(f"{SERVICE}::test_a_service_that_is_not_there_leaves_the_champion",),
-    ),
-    Mutant(
-        name="draining-service-is-fine",
-        guards="only an ACTIVE service can deploy",
-        file="task/rollout.py",
-        old='if found != "ACTIVE":',
-        new='if found == "MISSING":',
-        tests=(ROLLOUT,),
-    ),
-    Mutant(
-        name="another-deployment-recorded",
-        guards="the deployment on record is the one that was forced",
-        file="task/rollout.py",
-        old='if d.get("status") == "PRIMARY"]',
-        new="if d]",
-        tests=(ROLLOUT,),
-    ),
-    Mutant(
-        name="untold-service-keeps-the-pointer",
-        guards="promise 5: a version of which the service cannot be told is taken back",
-        file="task/rollout.py",
-        old="        restore(registry, entry, now=now, run=ended)",
-        new="        pass",
-        tests=(
-            f"{ROLLOUT}::test_if_the_service_cannot_be_told_the_version_before_is_active_again",
-        ),
-    ),
-    Mutant(
-        name="person-overruled-by-a-restoration",
-        guards="promise 9: what a person made active meanwhile is not taken back",
-        file="task/rollout.py",
-        old="expected_serial=entry.serial,",
-        new="expected_serial=registry.history()[-1].serial,",
-        tests=(f"{ROLLOUT}::test_whoever_changed_the_active_version_meanwhile_is_right",),
-    ),
-    Mutant(
-        name="rolled-back-to-nothing",
-        guards="a run that leaves no version active has failed",
-        file="task/rollout.py",
-        old="    if entry.previous is not None:\n        ended",
-        new="    if True:\n        ended",
-        tests=(f"{ROLLOUT}::test_without_a_version_before_none_is_active_and_the_run_failed",),
-    ),
-    Mutant(
-        name="promoted-by-hand-unseen",
-        guards="a person's promotion, too, needs a service that is there",
-        file="task/operate.py",
-        old=(
-            "    _, sha = publish.checked(store, version)\n    if service:\n"
-            "        service.check()\n"
-        ),
-        new="    _, sha = publish.checked(store, version)\n",
-        tests=(BY_HAND,),
     ),
     Mutant(
         name="skips-drown-the-rest",
