@@ -374,7 +374,6 @@ function bringIntoView() {
 // -------------------------------------------------------------------------------- begin
 
 function begin() {
-  get("styles").append(...Array.from({ length: 5 }, () => document.createElement("li")));
   choose(kept(LANGUAGE));
   keep(KEY, kept(KEY));
   for (const button of document.querySelectorAll("[data-language]")) {
