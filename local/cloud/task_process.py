@@ -7,7 +7,6 @@ one address here: the container's port becomes a free one of this machine in its
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -71,24 +70,19 @@ def environment(task: Task, place: Place, rehearsal: Rehearsal) -> dict[str, str
         for name, value in task.environment.items()
     }
     given = rehearsal.applied(given)
-    measured = {k: v for k, v in os.environ.items() if k.startswith("COVERAGE_")}
-    return (
-        measured
-        | given
-        | {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(own),
-            "TMPDIR": str(own),
-            "PYTHONPATH": str(ROOT),
-            "AWS_REGION": place.region,
-            "AWS_DEFAULT_REGION": place.region,
-            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-            "AWS_ENDPOINT_URL": place.url,
-            "AWS_ACCESS_KEY_ID": place.principal(task.role),
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "ECS_CONTAINER_METADATA_URI_V4": f"{place.url}/_local/metadata/{task.id}",
-        }
-    )
+    return given | {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(own),
+        "TMPDIR": str(own),
+        "PYTHONPATH": str(ROOT),
+        "AWS_REGION": place.region,
+        "AWS_DEFAULT_REGION": place.region,
+        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+        "AWS_ENDPOINT_URL": place.url,
+        "AWS_ACCESS_KEY_ID": place.principal(task.role),
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "ECS_CONTAINER_METADATA_URI_V4": f"{place.url}/_local/metadata/{task.id}",
+    }
 
 
 def free_port() -> int:

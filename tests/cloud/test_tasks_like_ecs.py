@@ -140,7 +140,7 @@ def test_a_task_is_a_process_with_the_definitions_words_and_the_requests_overrid
     assert {name: environment.get(name) for name in expected} == expected
     assert environment["AWS_ACCESS_KEY_ID"] == "TaskRole"
     assert environment["WORK_DIR"] != "/tmp/work", "each container has a /tmp of its own"
-    own = {name for name in environment if not name.startswith(("COVERAGE_", "AWS_", "LC_"))}
+    own = {name for name in environment if not name.startswith(("AWS_", "LC_"))}
     added = {"ECS_CONTAINER_METADATA_URI_V4", "HOME", "PATH", "PYTHONPATH", "TMPDIR"}
     assert own == {*expected, "WORK_DIR"} | added
 

@@ -31,8 +31,8 @@ MUTANTS = (
         name="task-inherits-the-desk",
         guards="rehearsal: a task has the template's environment and nothing of the caller's",
         file="local/cloud/task_process.py",
-        old='if k.startswith("COVERAGE_")}',
-        new='if not k.startswith("AWS_")}',
+        old="    return given | {",
+        new="    return dict(__import__('os').environ) | given | {",
         tests=(LIKE_ECS,),
     ),
     Mutant(
