@@ -28,7 +28,7 @@ demo-local: $(VENV)/.local ## the same loop without a cloud: folders, files and 
 
 test: $(VENV)/.dev mariadb chromium ## run every level of test, with coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3
+	@$(BIN)/coverage run -m pytest -n 3 --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

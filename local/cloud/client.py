@@ -33,7 +33,7 @@ from local.cloud.template import Template
 TEMPLATE = ROOT / "infra" / "template.json"
 OPERATOR = "operator"
 _DIRECT = build_opener(ProxyHandler({}))  # a proxy for the rest of the world is not for us
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which something is taken for hung."""
 LOOK_SECONDS = 0.03
 """Pause between two looks at the state: each costs the one process that does all the work."""

@@ -36,7 +36,7 @@ from tests.learning import vocabulary
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something is taken for hung."""
 STYLES = 8
 MODULE = ("-m", "api")

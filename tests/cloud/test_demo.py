@@ -22,7 +22,7 @@ from tests.permissions.record import recorded
 from tests.permissions.stack import Stack
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_demo_reaches_the_end_of_its_story_in_the_cloud(tmp_path: Path) -> None:
     """Also on a desk that is set up for a real account, behind a proxy."""
     folder = tmp_path / "d"

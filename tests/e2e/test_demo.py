@@ -21,7 +21,7 @@ KEYS = {
 EXITS = {"data_stopped": 3}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_demo_reaches_the_end_of_its_story(tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -24,7 +24,7 @@ import boto3
 from tests.architecture.code import ROOT
 
 CONTAINER, PORT = "api", 8080
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a start is taken for failed."""
 
 
