@@ -20,7 +20,7 @@ from api import keys
 from api.documents import answers, body
 from api.metrics import Metrics
 from api.model import Known, Model, Prediction, Styled, tone_of
-from api.problems import MALFORMED, NOT_JSON, Problem, ProblemError, invalid
+from api.problems import NOT_JSON, Problem, ProblemError, invalid
 from api.schemas import (
     BatchAnswer,
     BatchRequest,
@@ -124,9 +124,7 @@ def _asked(request: Request, kind: type[Asked]) -> Asked:
         return kind.model_validate_json(request.scope["body"])
     except ValidationError as error:
         # Neither chained nor logged: what people sent is theirs.
-        faults = error.errors(include_url=False)
-        malformed = faults[0]["type"] == "json_invalid"
-        raise ProblemError(MALFORMED if malformed else invalid(faults)) from None
+        raise ProblemError(invalid(error)) from None
 
 
 def _is_json(content_type: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every request passes: its id, the limit of its body, its count, its line in the log.
+"""What a request passes: its id, the limit of its body, its count, its line in the log.
 
 It also calls the function of the request's route. All our paths are fixed, so one look into a
 dictionary finds it; the framework, which describes the routes, would take longer to look for it
@@ -17,6 +17,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,8 @@ Handler = Callable[[Request], Awaitable[Response]]
 MAX_BODY = 1 << 20
 """Bytes of a body at most: a batch of a thousand items with long names fits."""
 OTHER = "other"
+PROBES = frozenset({"/health", "/ready"})
+"""Asked several times a minute, by machines: a line for each that went well would bury the rest."""
 CLIENT_LEFT = 499
 """Counted where nobody waited for the answer."""
 TOO_LARGE = Problem(
@@ -98,6 +101,8 @@ class Edge:
         path = scope["path"]
         route = path if path in self._routes else OTHER
         self._metrics.request(route, status, seconds)
+        if route in PROBES and status == HTTPStatus.OK:
+            return
         self._write(
             {
                 "request_id": scope["request_id"],

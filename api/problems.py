@@ -6,15 +6,19 @@ other error of this system: what must hold, what was found, what to do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+CORRECT = "correct the body; /openapi.json says what each field takes, with examples"
+MOST_FAULTS = 100
+"""Faults of a body that are looked at: to list a hundred thousand would hold everybody up."""
 LONGEST_VALUE = 80
 """Characters of a value that are repeated."""
 
@@ -68,20 +72,6 @@ def shown(value: object) -> str:
     return ascii(text)[1:-1] if not text.isprintable() else text
 
 
-def invalid(errors: Sequence[Mapping[str, Any]], status: int = 422) -> Problem:
-    """The problem of what pydantic found wrong; the first fault in full, the others by number."""
-    first = errors[0]
-    where = ".".join(shown(part) for part in first["loc"]) or "the body"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return Problem(
-        status=status,
-        rule=f"{where}: {shown(message[:1].lower() + message[1:])}",
-        value=shown(first.get("input")) + more,
-        remedy="correct the body; /openapi.json says what each field takes, with examples",
-    )
-
-
 MALFORMED = Problem(
     status=400,
     rule="the body must be JSON in UTF-8",
@@ -100,3 +90,27 @@ UNEXPECTED = Problem(
     value="an unexpected error",
     remedy="try again; if it stays, report the request_id: the log has the rest",
 )
+
+
+def invalid(error: ValidationError) -> Problem:
+    """The problem of what a body has wrong; the first fault in full, the others by number."""
+    if error.error_count() > MOST_FAULTS:
+        return Problem(
+            status=422,
+            rule="the body must have the fields of /openapi.json and no others",
+            value=f"{error.error_count()} faults",
+            remedy=CORRECT,
+        )
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    if first["type"] == "json_invalid":
+        return MALFORMED
+    where = ".".join(shown(part) for part in first["loc"]) or "the body"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return Problem(
+        status=422,
+        rule=f"{where}: {shown(message[:1].lower() + message[1:])}",
+        value=shown(first.get("input")) + more,
+        remedy=CORRECT,
+    )

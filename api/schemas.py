@@ -94,7 +94,7 @@ def _or_problem(value: Any, handler: ValidatorFunctionWrapHandler) -> PredictReq
     try:
         item: PredictRequest = handler(value)
     except ValidationError as error:
-        return invalid(error.errors(include_url=False))
+        return invalid(error)
     return item
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from api.middleware import MAX_BODY
 from api.model import Model
+from api.problems import MOST_FAULTS
 from tests.api.service import HOST, PATIENCE, PERSON, Answer, Client, Service
 
 GOOD = PERSON | {"hairstyle": "2 style a"}
@@ -95,6 +96,17 @@ def test_a_long_or_strange_value_is_not_given_back_whole(client: Client) -> None
 
     assert len(found["value"]) < 100
     assert "\x07" not in found["value"]
+
+
+def test_faults_without_end_are_counted_and_not_listed(client: Client) -> None:
+    many = {f"field {number}": 1 for number in range(MOST_FAULTS)}
+
+    found = problem(client.post("/predict", GOOD | many | {"one": "more"}), 422)
+
+    assert found["value"] == f"{MOST_FAULTS + 1} faults"
+    assert problem(client.post("/predict", GOOD | many), 422)["rule"].startswith("field 0: ")
+    items = client.post("/predict/batch", {"items": [GOOD, GOOD | many | {"one": "more"}]}).json
+    assert items["items"][1]["error"]["value"] == found["value"]
 
 
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(client: Client) -> None:

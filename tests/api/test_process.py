@@ -68,6 +68,22 @@ def test_it_follows_the_pointer_and_stops_when_told_to(place: Place) -> None:
     assert [word for word in (SECRET, "비밀", PERSON["face_shape"]) if word in text] == []
 
 
+def test_only_a_probe_that_fails_has_a_line_in_the_log(place: Place) -> None:
+    registry = place.folder / "registry.sqlite"
+    whole = registry.read_bytes()
+    registry.write_bytes(b"no database" * 1_000)
+    with running(place) as made:
+        until(lambda: made.client.get("/model").json["degraded"])
+        assert made.client.get("/ready").status == 503
+        registry.write_bytes(whole)
+        until(lambda: made.client.get("/ready").status == 200)
+        assert made.client.get("/health").status == 200
+        assert made.stop() == 0
+        lines = [line for line in made.lines() if line["message"] == "request"]
+    probed = [(line["route"], line["status"]) for line in lines if line["route"] != "/model"]
+    assert set(probed) == {("/ready", 503)}
+
+
 def test_behind_a_deployment_it_keeps_its_model(place: Place) -> None:
     with running(place, SERVING_URL="ecs://hairme/api") as made:
         until(lambda: made.client.get("/ready").status == 200)

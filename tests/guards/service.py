@@ -192,6 +192,14 @@ MUTANTS = (
         tests=("tests/api/test_problems.py",),
     ),
     Mutant(
+        name="faults-without-end-listed",
+        guards="API: a body that has nothing but faults holds nobody else up",
+        file="api/problems.py",
+        old="if error.error_count() > MOST_FAULTS:",
+        new="if error.error_count() > 1_000_000:",
+        tests=("tests/api/test_problems.py",),
+    ),
+    Mutant(
         name="any-request-id",
         guards="what callers send gets into no log unchecked",
         file="api/middleware.py",
