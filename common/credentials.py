@@ -4,7 +4,8 @@
     login = credential.login(address)   # read now, never kept
 
 Nothing is cached: a run opens the database a few times, and a value that was kept would be the
-one that a rotation has just replaced. What was read is hidden from all logs from then on.
+one that a rotation has just replaced. A password that was read is hidden from all logs from then
+on; a token is hidden by what it looks like.
 """
 
 from __future__ import annotations
@@ -156,7 +157,6 @@ class IamToken(Credential):
             token = aws.client("rds", host["region"] if host else None).generate_db_auth_token(
                 DBHostname=address.host, Port=address.port, DBUsername=address.user
             )
-        logs.hide(token)
         return Login(user=address.user, password=token)
 
 

@@ -25,6 +25,9 @@ HIDDEN = "***"
 _learned: set[str] = set()  # secrets of this process that were read after the set-up
 _NAME = "retraining"  # of our handlers, so that a second set-up replaces the first
 _USER_INFO = re.compile(r"(://[^\s:/@]*):\S*@")
+# By what they look like and not one by one: a service that logs in by tokens makes a new one each
+# time, and a pattern of all that there have ever been would grow until it stops the process.
+_SIGNED = re.compile(r"(X-Amz-(?:Signature|Security-Token)(?:=|%3D))(?:(?!%26)[\w%.~+/=-])+", re.I)
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 
@@ -83,13 +86,15 @@ def in_container(environ: Mapping[str, str]) -> bool:
 def hide(secret: str) -> None:
     """Have every redactor of this process hide a secret that became known only now.
 
-    For whole passwords and tokens, read once or twice a run: none is ever forgotten.
+    For whole passwords, of which a process reads few: none is ever forgotten.
     """
     _learned.add(secret)
 
 
 def redactor(secrets: Iterable[str]) -> Redact:
     """A function that hides the secrets in a text, and the password of any `user:password@`.
+
+    Also what makes an address that AWS has signed valid: an IAM token of RDS is one.
 
     A secret is also found percent-encoded (either case) and with the escapes of a Python or
     JSON string, the forms in which URLs and error texts quote it. So is what `hide` was told.
@@ -99,6 +104,7 @@ def redactor(secrets: Iterable[str]) -> Redact:
     def redact(text: str) -> str:
         found = _pattern(given | _learned)
         text = found.sub(HIDDEN, text) if found else text
+        text = _SIGNED.sub(rf"\1{HIDDEN}", text)
         return _USER_INFO.sub(rf"\1:{HIDDEN}@", text)
 
     return redact

@@ -118,6 +118,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="token-not-hidden",
+        guards="no secret in a log, also one that is signed for each connection",
+        file="common/logs.py",
+        old='        text = _SIGNED.sub(rf"\\1{HIDDEN}", text)\n',
+        new="",
+        tests=(
+            "tests/unit/test_credentials.py::test_a_token_is_hidden_however_it_is_quoted_and_leaves_nothing_behind",
+        ),
+    ),
+    Mutant(
         name="secrets-user-ignored",
         guards="aws: a rotation may alternate between two users",
         file="common/credentials.py",
