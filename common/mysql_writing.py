@@ -18,6 +18,10 @@ from common.votes_writer import Table
 GRACE_SECONDS = 1.0  # the client waits so much longer than the server may take
 MICROSECONDS = 6  # digits of a second's fraction
 GRANT = "grant SELECT, INSERT and UPDATE on analysis_history"
+NO_ROOM = (
+    "a column has no room for what was to be written: votes are the words like and dislike, "
+    "recommended_styles is JSON or a long text in utf8mb4: widen the column"
+)
 WRITING = REASONS | {
     1044: f"its user may not use this database: {GRANT}",
     1142: f"its user may not do this to the table: {GRANT}",
@@ -25,6 +29,9 @@ WRITING = REASONS | {
     1290: "it takes no writes now: DATABASE_URL must lead to the writing instance",
     1836: "it takes no writes now: DATABASE_URL must lead to the writing instance",
     1364: "a column that the service does not know must have a default value: give it one",
+    1265: NO_ROOM,
+    1366: NO_ROOM,
+    1406: NO_ROOM,
     1969: "a statement took longer than a person can wait: look at what keeps the server busy",
     3024: "a statement took longer than a person can wait: look at what keeps the server busy",
 }
@@ -47,7 +54,7 @@ class MysqlPlace:
         self._seconds = seconds
 
     def connect(self) -> "pymysql.Connection[Any]":
-        """A new connection whose statements are short and whose times are UTC."""
+        """A new connection whose statements are short and strict, and whose times are UTC."""
         connection = log_in(
             self._address,
             self._credential,
@@ -61,7 +68,9 @@ class MysqlPlace:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SET SESSION time_zone = '+00:00', lock_wait_timeout = %s, "
+                    # Strict: else what does not fit a column would be cut, and the vote lost.
+                    "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), "
+                    "time_zone = '+00:00', lock_wait_timeout = %s, "
                     f"innodb_lock_wait_timeout = %s, {limit[0]} = %s",
                     [int(self._seconds), int(self._seconds), int(self._seconds * limit[1])],
                 )

@@ -21,11 +21,13 @@ from common.serving import Service
 from common.serving.answers import BATCH, Api
 from common.serving.watch import (
     Expected,
+    Patience,
     Serving,
     Verify,
     check,
     check_model,
     force,
+    tasks_of,
     until,
     until_served,
 )
@@ -34,7 +36,7 @@ from task.questions import Question
 log = logging.getLogger(__name__)
 
 ASK_SECONDS = 15.0
-"""A balancer may fail a request just after a deployment: so long the questions are asked again."""
+"""A balancer may fail a request just after a deployment: so long it is asked again."""
 LOOKS = 6
 """So often the service is looked at while it bakes, or every `LONGEST_PAUSE` seconds."""
 LONGEST_PAUSE = 10.0
@@ -94,8 +96,7 @@ def _proved(healer: Healer, service: Service, proof: Proof, deployment: str, run
     note(healer, run, f"{len(serving.apis) or 'all'} tasks serve it: {serving.stage.says}")
     asked = 0
     if healer.verify == "model":
-        brief = replace(healer.patience, seconds=min(ASK_SECONDS, healer.patience.seconds))
-        asked = until(brief, lambda: ask(service, serving.apis, proof.questions))
+        asked = until(_brief(healer), lambda: ask(service, serving.apis, proof.questions))
     if asked:
         note(healer, run, f"{asked:,} answers in service are those that were evaluated")
     _bake(healer, service, serving, proof)
@@ -149,7 +150,7 @@ def _same(question: Question, answer: Mapping[str, Any]) -> bool:
 
 def _bake(healer: Healer, service: Service, serving: Serving, proof: Proof) -> None:
     """Watch for a while: the same tasks, the same version, no new errors."""
-    patience, missed = healer.patience, 0
+    patience, missed, most = healer.patience, 0, max(len(serving.apis), serving.stage.desired)
     before: Mapping[str, int] | None = None
     end, pause = patience.clock() + proof.bake_seconds, proof.bake_seconds / LOOKS
     while True:
@@ -161,7 +162,8 @@ def _bake(healer: Healer, service: Service, serving: Serving, proof: Proof) -> N
             if before is None:  # who has gone since it was asked is missed as well
                 gone = set(serving.apis) - set(alive)
                 before = {**now, **{str(api): 0 for api in gone}}
-            _still_well(before, now, stage.desired)
+            most = max(most, stage.desired)
+            _still_well(before, now, surplus=most - stage.desired)
             missed = 0
         except NotServedError:
             raise
@@ -190,13 +192,17 @@ def _vitals(healer: Healer, apis: Sequence[Api], proof: Proof) -> dict[str, int]
     return found
 
 
-def _still_well(before: Mapping[str, int], now: Mapping[str, int], desired: int) -> None:
-    """Raise NotServedError for requests that failed, and for tasks that are gone."""
+def _still_well(before: Mapping[str, int], now: Mapping[str, int], *, surplus: int) -> None:
+    """Raise NotServedError for requests that failed, and for tasks that are gone.
+
+    surplus: how many tasks there were more than are wanted now: a service that is scaled in stops
+    any of its tasks.
+    """
     failed = sum(now.values()) - sum(before[task] for task in before.keys() & now.keys())
     if failed > 0:
         raise NotServedError(f"it must answer without errors, {failed} requests failed")
     gone = before.keys() - now.keys()
-    if gone and desired >= len(before):
+    if len(gone) > surplus:
         raise NotServedError(
             f"every task must stay alive, {len(gone)} of {len(before)} died or began anew"
         )
@@ -226,10 +232,20 @@ def by_hand(healer: Healer, proof: Proof, deployment: str) -> str:
     serving = until_served(service, deployment, proof.expected, first, healer.patience)
     if verify != "model":
         return str(unproved(service, verify))
-    try:
-        apis = service.tasks(serving.stage.deployment)
-        check(apis, proof.expected, verify)
-        asked = ask(service, apis, proof.questions)
-    except UnreachableError as error:
-        return f"its deployment is complete; not asked what it serves, from here: {error}"
-    return f"{len(apis)} tasks serve it, {asked:,} answers are as evaluated"
+    if not serving.stage.desired:
+        return "its deployment is complete; not proved: the service's desired count is 0"
+
+    def proved() -> str:
+        try:
+            apis = tasks_of(service, serving.stage)
+            check(apis, proof.expected, verify)
+            asked = ask(service, apis, proof.questions)
+        except UnreachableError as error:
+            return f"its deployment is complete; not asked what it serves, from here: {error}"
+        return f"{len(apis)} tasks serve it, {asked:,} answers are as evaluated"
+
+    return until(_brief(healer), proved)
+
+
+def _brief(healer: Healer) -> Patience:
+    return replace(healer.patience, seconds=min(ASK_SECONDS, healer.patience.seconds))

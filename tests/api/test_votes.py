@@ -205,6 +205,31 @@ def test_a_time_is_cut_off_where_the_column_keeps_whole_seconds(
     assert at.replace(tzinfo=UTC) <= clock
 
 
+@pytest.fixture
+def lenient(mariadb: Server) -> Iterator[None]:
+    """The server cuts what does not fit a column, as RDS may be set up to."""
+    mariadb.execute("SET GLOBAL sql_mode = 'NO_ENGINE_SUBSTITUTION'")
+    yield
+    mariadb.execute("SET GLOBAL sql_mode = DEFAULT")
+
+
+def test_a_vote_that_its_column_has_no_room_for_is_refused_and_not_cut(
+    place: Place, mariadb: Server, lenient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    votes = _database(mariadb, 3, whole_seconds=True)
+    votes.execute(
+        "ALTER TABLE analysis_history MODIFY style_1_feedback ENUM('good', 'bad'), "
+        "MODIFY style_2_feedback VARCHAR(4)"
+    )
+    with serving(place, votes) as found:
+        given = recommend(found)["recommendation_id"]
+        refused = [vote(found, given, position, "dislike") for position in (1, 2)]
+
+    assert [answer.status for answer in refused] == [503, 503]
+    assert caplog.text.count("a column has no room for what was to be written") == 2
+    assert votes.rows("style_1_feedback", "style_2_feedback", "feedback_at") == [(None, None, None)]
+
+
 def test_the_same_vote_again_changes_nothing(place: Place, votes: Votes) -> None:
     with serving(place, votes) as found:
         given = recommend(found)["recommendation_id"]

@@ -192,6 +192,16 @@ MUTANTS = (
         tests=("tests/api/test_problems.py",),
     ),
     Mutant(
+        name="votes-cut",
+        guards="a vote that its column has no room for is refused, and never lost in silence",
+        file="common/mysql_writing.py",
+        old="CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+        new="@@sql_mode",
+        tests=(
+            "tests/api/test_votes.py::test_a_vote_that_its_column_has_no_room_for_is_refused_and_not_cut",
+        ),
+    ),
+    Mutant(
         name="faults-without-end-listed",
         guards="API: a body that has nothing but faults holds nobody else up",
         file="api/problems.py",

@@ -345,6 +345,31 @@ def test_a_person_from_where_no_way_leads_to_the_tasks_is_told_that_nobody_was_a
     assert scene.clock.seconds == 0
 
 
+@pytest.mark.parametrize("path", ["/model", "/predict/batch"])
+def test_a_hiccup_does_not_cost_a_person_their_promotion(scene: Scene, path: str) -> None:
+    scene.service.apis[1].instead[path] = (502, b"")
+    scene.clock.at = [(1.0, scene.service.apis[1].instead.clear)]
+
+    assert hand(scene) == "2 tasks serve it, 10 answers are as evaluated"
+
+
+def test_tasks_that_are_not_listed_yet_prove_nothing(scene: Scene) -> None:
+    scene.service.desired = 3
+    scene.spare.begin("m-new", sha_of("m-new"))
+    scene.clock.at = [(1.0, lambda: scene.service.apis.append(scene.spare))]
+
+    assert hand(scene) == "3 tasks serve it, 15 answers are as evaluated"
+
+
+@pytest.mark.parametrize("address", [None, "http://127.0.0.1:1"])
+def test_a_person_is_told_that_nobody_serves_where_nobody_shall(
+    scene: Scene, address: str | None
+) -> None:
+    scene.service.apis, scene.service.address = [], address
+
+    assert hand(scene) == "its deployment is complete; not proved: the service's desired count is 0"
+
+
 @pytest.mark.parametrize("verify", ["health", "deployment"])
 def test_a_person_is_told_what_is_not_proved(scene: Scene, verify: Verify) -> None:
     assert f"verify is {verify}" in hand(scene, verify)

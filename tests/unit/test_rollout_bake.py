@@ -101,6 +101,16 @@ def test_a_task_less_is_fine_where_less_are_wanted(scene: Scene) -> None:
     assert scene.rolled().state == "served"
 
 
+def test_a_service_that_is_scaled_out_and_in_again_may_lose_any_of_its_tasks(scene: Scene) -> None:
+    def scales_out() -> None:
+        scene.spare.begin("m-new", sha_of("m-new"))
+        scene.service.apis = [*scene.service.apis, scene.spare]
+
+    scene.clock.at = [(20.0, scales_out), (40.0, lambda: scene.service.apis.pop(0))]
+
+    assert scene.rolled().state == "served"
+
+
 @pytest.mark.parametrize(("looks", "state"), [(1, "served"), (2, "served"), (3, "rolled_back")])
 def test_a_hiccup_while_it_bakes_is_fine_and_three_in_a_row_are_not(
     scene: Scene, looks: int, state: str
