@@ -18,7 +18,16 @@ from common.errors import ChampionChangedError, NotServedError, ServingError
 from common.registry import Registry
 from common.registry.records import HistoryEntry, Lease, Run, utc_text
 from common.serving import Service
-from common.serving.watch import Expected, Patience, Verify, check, force, tasks_of, until_served
+from common.serving.look import Stage
+from common.serving.watch import (
+    Expected,
+    Patience,
+    Verify,
+    check,
+    tasks_of,
+    until,
+    until_served,
+)
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +74,7 @@ def take_back(healer: Healer, run: Run, why: str) -> Run:
     note(healer, run, f"taken back: {why}")
     back = _restored(healer, run)
     if back is None:
-        says = f"{why}; the active version was changed meanwhile, and stays as it is"
-        return _ended(healer, run, "failed", CHANGED_EXIT, says)
+        return _overtaken(healer, run, why)
     expected = Expected(version=back.version, sha=back.sha or None)
     said = back.version or NOTHING_BEFORE
     try:
@@ -74,6 +82,8 @@ def take_back(healer: Healer, run: Run, why: str) -> Run:
     except UntoldError as error:
         note(healer, run, str(error))
         raise
+    except ChampionChangedError:
+        return _overtaken(healer, run, why)
     except ServingError as error:
         says = f"{why}; active again: {said}, but that it serves is not proved: {error}"
         return _ended(healer, run, "failed", FAILED_EXIT, says)
@@ -88,6 +98,11 @@ def note(healer: Healer, run: Run, says: str, *, deployment: str | None = None) 
     healer.registry.note_rollout(
         run.run_id, f"{utc_text(healer.now())} {says}", deployment=deployment
     )
+
+
+def _overtaken(healer: Healer, run: Run, why: str) -> Run:
+    says = f"{why}; the active version was changed meanwhile, and stays as it is"
+    return _ended(healer, run, "failed", CHANGED_EXIT, says)
 
 
 def restore(healer: Healer, entry: HistoryEntry) -> str | None:
@@ -127,14 +142,24 @@ def restoration(history: Sequence[HistoryEntry], run: Run) -> HistoryEntry | Non
 
 
 def _brought_back(healer: Healer, run: Run, expected: Expected) -> str:
-    """Deploy anew unless the service serves it already; what is proved by that."""
+    """Deploy anew unless the service serves it already; what is proved by that.
+
+    Raises ChampionChangedError when another version was made active meanwhile: it may be a long
+    time until the service can be told, and then a deployment would get in the way of the other's.
+    """
     service = healer.service
     if service is None:
         raise ServingError("SERVING_URL is none, so nobody was told")
     if _serves(healer, service, expected):
         return "and every task serves it"
+
+    def told() -> Stage:
+        if restoration(healer.registry.history(), run) is None:
+            raise ChampionChangedError(f"the version before {run.version} must be active still")
+        return service.force()
+
     try:
-        stage = force(service, healer.patience)
+        stage = until(healer.patience, told)
     except ServingError as error:
         raise _untold(service, expected, error) from error
     note(healer, run, f"{stage.deployment or 'the pointer'} brings the version before back")

@@ -210,15 +210,18 @@ class Runs:
 
         return self._table.change(body)
 
-    def mark_alerted(self, run_id: str, now: datetime) -> bool:
-        """Note that people are told about the run; whether it was not noted before.
+    def mark_alerted(self, told: Run, now: datetime) -> bool:
+        """Note that people were told of a run that was as in `told`; whether it was noted.
+
+        Not if it was noted before, nor if the run has changed its state since: a roll-out that was
+        healed meanwhile has an end that nobody has heard of.
 
         Raises `RegistryError` for a run that was never launched.
         """
 
         def body(items: Items) -> bool:
-            run = rules.known_run(items.get(Run, run_key(run_id)), run_id)
-            if run.alerted_at is not None:
+            run = rules.known_run(items.get(Run, run_key(told.run_id)), told.run_id)
+            if run.alerted_at is not None or run.state != told.state:
                 return False
             items.put_run(replace(run, alerted_at=now))
             return True

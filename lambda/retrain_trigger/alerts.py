@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.aws_errors import as_error
-from common.errors import AlertError
+from common.errors import AlertError, ChampionChangedError
 from common.registry.records import Run
 from retrain_trigger.stopped import Cause, TaskEnd
 
@@ -40,6 +40,10 @@ FIRST_BY_EXIT = {
 FIRST = "Read the last lines of the task's log."
 FIRST_OF_NO_TASK = "Read the trigger's log: no task began. Then send {} to it for another run."
 FIRST_AFTER_ITS_END = "Nothing: the run was on record already. Read the task's log if it recurs."
+FIRST_OF_OVERTAKEN = (
+    "Somebody made another version active while this one came into service, and theirs stays: "
+    "python -m task history shows it. Send {} for another run, unless they put promotion on hold."
+)
 FIRST_OF_ROLLOUT = (
     "Nothing yet: {version} is active and not proved in service. The healer (or the next run) "
     "brings {previous} back, and you are told how that ended: python -m task status."
@@ -110,6 +114,8 @@ def _first(run: Run, end: TaskEnd | None) -> str:
         return FIRST_OF_ROLLOUT.format(version=run.version, previous=before)
     if not run.exit:
         return FIRST_AFTER_ITS_END
+    if run.exit == ChampionChangedError.exit_code and run.serial is not None:
+        return FIRST_OF_OVERTAKEN
     if end is not None and end.cause in FIRST_BY_CAUSE:
         return FIRST_BY_CAUSE[end.cause]
     if not run.task_arn and run.started_at is None:

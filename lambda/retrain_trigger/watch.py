@@ -207,5 +207,5 @@ def _tell(watcher: Watcher, run: Run, end: TaskEnd | None) -> bool:
         return False
     alert = alerts.of_run(watcher.own.stage, run, end)
     alerts.publish(watcher.sns, watcher.own.alert_topic, alert)
-    watcher.registry.mark_alerted(run.run_id, watcher.now())
+    watcher.registry.mark_alerted(run, watcher.now())
     return True

@@ -46,7 +46,9 @@ def test_two_who_note_something_on_one_run_lose_neither(
     proxied: Registry, other: Registry, proxy: Proxy
 ) -> None:
     launch(other, "m-1")
-    proxy.fail("TransactWriteItems", meanwhile(lambda: other.mark_alerted("m-1", START)), pass_on)
+    told = other.run("m-1")
+    assert told is not None
+    proxy.fail("TransactWriteItems", meanwhile(lambda: other.mark_alerted(told, START)), pass_on)
 
     proxied.note_task("m-1", "arn:task/1")
 

@@ -104,7 +104,7 @@ def test_a_lease_that_was_taken_over_is_not_given_back(registry: Registry, lease
 
 
 def test_a_healer_ends_a_roll_out_whoever_has_the_lease(registry: Registry, lease: Lease) -> None:
-    registry.mark_alerted("m-1", after(1))
+    registry.mark_alerted(stored(registry), after(1))
     ended = replace(stored(registry), state="rolled_back", exit=4, reason="back")
 
     healed = registry.heal(ended, now=after(2))

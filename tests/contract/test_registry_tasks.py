@@ -90,7 +90,7 @@ def test_a_task_that_was_noted_after_the_claim_outlives_the_tasks_own_older_reco
     # Given a task that claimed its run before its launcher could note which task it is
     run, lease = running(registry, "m-1")
     registry.note_task("m-1", ARN)
-    registry.mark_alerted("m-1", after(1))
+    registry.mark_alerted(run, after(1))
 
     # When it promotes and ends with the record that it read at its claim
     promote(registry, "m-1", 0, lease=lease, run=replace(run, state="promoted"))
@@ -269,19 +269,33 @@ def test_the_old_owner_of_a_closed_run_changes_nothing_any_more(registry: Regist
 
 def test_people_are_told_of_a_run_once(registry: Registry) -> None:
     launch(registry, "m-1")
+    told = registry.run("m-1")
+    assert told is not None
 
-    assert registry.mark_alerted("m-1", after(1)) is True
-    assert registry.mark_alerted("m-1", after(2)) is False
+    assert registry.mark_alerted(told, after(1)) is True
+    assert registry.mark_alerted(told, after(2)) is False
 
     run = registry.run("m-1")
     assert run is not None
     assert run.alerted_at == after(1)
 
 
+def test_who_was_told_of_a_state_that_is_over_has_not_heard_of_the_end(
+    registry: Registry,
+) -> None:
+    told, lease = running(registry, "m-1")
+    ended = registry.finish(replace(told, state="failed", exit=1), lease, now=after(1))
+
+    assert registry.mark_alerted(told, after(2)) is False
+
+    assert registry.run("m-1") == ended
+    assert ended.alerted_at is None
+
+
 def test_nothing_is_noted_on_a_run_that_is_not_on_record(registry: Registry) -> None:
     for note in (
         lambda: registry.note_task("m-1", ARN),
-        lambda: registry.mark_alerted("m-1", START),
+        lambda: registry.mark_alerted(Run(run_id="m-1", created_at=START), START),
     ):
         with pytest.raises(RegistryError, match="must be on record"):
             note()

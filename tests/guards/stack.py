@@ -339,7 +339,7 @@ MUTANTS = (
         name="service-asked-unasked",
         guards="a service that exists is asked for its model only where it lets us in",
         file="infra/api.py",
-        old='        verify != "model" or group is not None,\n',
+        old='        verify == "deployment" or group is not None,\n',
         new="        True,\n",
         tests=(SETTINGS,),
     ),

@@ -197,10 +197,7 @@ MUTANTS = (
         guards="promise 8: a message that was not sent is sent again",
         file="lambda/retrain_trigger/watch.py",
         old="    alert = alerts.of_run(",
-        new=(
-            "    watcher.registry.mark_alerted(run.run_id, watcher.now())\n"
-            "    alert = alerts.of_run("
-        ),
+        new=("    watcher.registry.mark_alerted(run, watcher.now())\n    alert = alerts.of_run("),
         tests=("tests/unit/test_trigger_watch.py",),
     ),
     Mutant(

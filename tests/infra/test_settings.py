@@ -239,25 +239,15 @@ def test_an_api_that_does_not_fit_its_stage_is_refused(change: dict[str, Any], s
         assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("verify", "place", "says"),
-    [
-        ("model", {"service_security_group_id": None}, "write service_security_group_id"),
-        (
-            "health",
-            {"service_security_group_id": None, "service_url": None},
-            "service_security_group_id or service_url",
-        ),
-    ],
-)
-def test_a_service_that_cannot_be_asked_is_not_to_prove_anything(
-    verify: str, place: dict[str, Any], says: str
-) -> None:
-    asked: dict[str, Any] = {"loop": Settings(verify=verify), "place": replace(EXISTING, **place)}
+@pytest.mark.parametrize("verify", ["model", "health"])
+def test_a_service_whose_tasks_cannot_be_reached_is_not_to_prove_anything(verify: str) -> None:
+    # Given an address that leads to a load balancer, and no way to each task behind it
+    place = replace(EXISTING, service_security_group_id=None, service_url="https://api.example.com")
 
-    with pytest.raises(UsageError, match=f"{says}.*set verify to 'deployment'"):
-        replace(prod(), **asked)
-    assert replace(prod(), **{**asked, "loop": Settings(verify="deployment")})
+    asked = "write service_security_group_id .*, or set verify to 'deployment'"
+    with pytest.raises(UsageError, match=asked):
+        replace(prod(), loop=Settings(verify=verify), place=place)
+    assert replace(prod(), loop=Settings(verify="deployment"), place=place)
 
 
 def test_where_nobody_serves_any_proof_may_be_asked_for() -> None:

@@ -234,6 +234,20 @@ def test_a_person_who_changes_the_pointer_in_the_last_moment_wins(
     assert (ended.state, ended.exit, active(registry)) == ("failed", 5, ("m-hand", 3))
 
 
+def test_a_service_that_can_be_told_only_after_another_change_is_left_to_it(
+    registry: Registry, service: FakeService, clock: Clock
+) -> None:
+    # Given an outage that outlasts another healer, the next run and its promotion
+    run, _ = rolling_out(registry, "m-old")
+    service.refusals = [ServingError("ThrottlingException")] * 3
+    clock.at = [(0.5, lambda: promote(registry, "m-next", after=3))]
+
+    ended = heal(healer(registry, service, clock), run)
+
+    assert (ended.state, ended.exit, active(registry)) == ("failed", 5, ("m-next", 4))
+    assert service.forced == []
+
+
 def test_with_nobody_to_tell_the_restoration_is_not_proved(
     registry: Registry, clock: Clock
 ) -> None:

@@ -74,6 +74,13 @@ def test_what_to_do_first_follows_from_the_cause_or_else_from_the_exit_status(
     assert first in alert.body.split("What to do first: ")[1]
 
 
+def test_a_roll_out_that_was_overtaken_is_not_said_to_have_changed_nothing() -> None:
+    alert = of_run("prod", replace(FAILED, exit=5, serial=7), None)
+
+    assert "Somebody made another version active" in alert.body
+    assert "Nothing was changed" not in alert.body
+
+
 def test_without_word_from_ecs_the_record_alone_is_told() -> None:
     alert = of_run("prod", replace(FAILED, exit=1, reason="it crashed"), None)
 

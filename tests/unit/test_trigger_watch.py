@@ -225,6 +225,31 @@ def test_a_task_that_died_in_its_roll_out_gives_its_lease_back_and_leaves_it_to_
     assert (run.state, run.ended_at) == ("rolling_out", None)
 
 
+def test_the_end_of_a_roll_out_that_is_healed_while_people_are_told_is_told_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolling_out(world)
+    publish = world.sns.publish
+
+    def heals(**message: str) -> object:
+        run = world.registry.run(RUN)
+        assert run is not None
+        back = replace(run, state="rolled_back", exit=4, reason="back")
+        world.registry.heal(back, now=world.now)
+        return publish(**message)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(world.sns, "publish", heals)
+        watch(world, exitCode=137)
+
+    assert daily(world.watcher())["alerted"] == [RUN]
+    assert [message["Subject"].split()[4] for message in world.sns.sent] == [
+        "rolling_out",
+        "rolled_back",
+    ]
+    assert daily(world.watcher())["alerted"] == []
+
+
 def test_a_task_that_hangs_in_its_roll_out_is_stopped_and_told_of_once(world: World) -> None:
     rolling_out(world)
     world.later(minutes=136)
