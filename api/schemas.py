@@ -7,7 +7,6 @@ answer itself.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -24,6 +23,7 @@ from pydantic import (
 
 from api.model import MAX_EXCLUSIONS, MAX_STYLES, tone_of
 from api.problems import Problem, invalid
+from common.feedback import MOST_MARKS, few_marks
 
 MAX_ITEMS = 1_000
 """Items of one batch."""
@@ -32,17 +32,10 @@ LONGEST_NAME = 200
 LONGEST_STYLE = 1_000
 """Characters of a style's name, which is free text."""
 
-MOST_MARKS = 30
-"""Combining marks in a row at most, as in Unicode's stream-safe text (UAX #15): composing a row
-takes time with the square of its length."""
-
 
 def _few_marks(text: str) -> str:
-    row = 0
-    for character in text if len(text) > MOST_MARKS else "":
-        row = row + 1 if unicodedata.combining(character) else 0
-        if row > MOST_MARKS:
-            raise ValueError(f"at most {MOST_MARKS} combining marks may follow each other")
+    if not few_marks(text):
+        raise ValueError(f"at most {MOST_MARKS} combining marks may follow each other")
     return text
 
 

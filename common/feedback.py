@@ -33,6 +33,8 @@ _TONE_OF_COLOUR = {"봄웜": WARM, "가을웜": WARM, "여름쿨": COOL, "겨울
 # Three generations of `recommended_styles` name the same two things differently.
 NAME_KEYS = ("style_name", "style", "hairstyle")
 SCORE_KEYS = ("ml_confidence", "ml_confidence_score", "score")
+# In a row, as in Unicode's stream-safe text (UAX #15): composing takes time with the square of it.
+MOST_MARKS = 30
 PERCENT = 100  # a score above 1 is a percentage; above 100 it is nonsense
 
 ANONYMOUS = "anonymous"
@@ -74,6 +76,16 @@ def style_key(name: str) -> str:
     folded = unicodedata.normalize("NFC", name).casefold()
     # Letters that a space kept apart may compose once it is gone: the key of a key is itself.
     return unicodedata.normalize("NFC", "".join(folded.split()))
+
+
+def few_marks(name: str) -> bool:
+    """Whether no more than `MOST_MARKS` combining marks follow each other in a name."""
+    row = 0
+    for character in name if len(name) > MOST_MARKS else "":
+        row = row + 1 if unicodedata.combining(character) else 0
+        if row > MOST_MARKS:
+            return False
+    return True
 
 
 @lru_cache(CACHED_NAMES)

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.feedback import few_marks
 from task import artifact
 
 NAMES = ("face_shape", "skin_tone", "hairstyle")
 MOST = 2_000
 """Questions at most: two requests, a fraction of a second."""
+LONGEST_NAME = 100
+"""Characters of a style that is asked about: a whole batch then fits into one request, and none
+is longer than the API takes, whatever somebody has once typed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +40,14 @@ def of(folder: Path) -> list[Question]:
     table = artifact.self_test(folder)
     test = artifact.read_self_test(folder)
     golden = [[each[name] for name in NAMES] for each in test["golden"]]
-    requests = [*golden, *_spread([cell[:3] for cell in test["cells"]], MOST - len(golden))]
-    return [_question(table, *request) for request in requests if request[2]]
+    cells = [cell[:3] for cell in test["cells"] if _can_be_asked(cell[2])]
+    requests = [request for request in golden if _can_be_asked(request[2])]
+    requests += _spread(cells, MOST - len(requests))
+    return [_question(table, *request) for request in requests]
+
+
+def _can_be_asked(style: str) -> bool:
+    return 0 < len(style) <= LONGEST_NAME and few_marks(style)
 
 
 def evaluated(folder: Path, log_loss: float | None) -> bool:

@@ -106,7 +106,8 @@ class Api:
         return found
 
     def _asked(self, path: str, body: object = None) -> bytes:
-        data = None if body is None else json.dumps(body).encode()
+        # Not in ASCII: Korean would be twice as long, and a batch perhaps too large.
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json"} if data else {}
         request = Request(self.url + path, data=data, headers=headers)
         try:

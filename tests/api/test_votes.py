@@ -4,115 +4,38 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 import pytest
 
-from common.database import Database, open_votes
 from common.settings import load
 from common.votes_writer import open_writer
 from local.mariadb import Server
-from local.table import create_mysql, select
 from task.extract import extract
-from tests.api.service import PERSON, Answer, Place, Service, name, service, until
+from tests.api.service import PERSON, Place, name, service
+from tests.api.votes_table import Made, Votes, counted, in_file, on_server, recommend, serving, vote
 from tests.history import HOUR, votes_in
 from tests.unit.place import Place as Loop
 
-WRITER, PASSWORD = "api", "pass word/with %percent"
 VOTED = ("style_1_feedback", "style_2_feedback", "style_1_naver_clicked", "feedback_at")
-_numbers = count(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Votes:
-    """A votes' database of one kind, and the settings that lead there."""
-
-    settings: Mapping[str, str]
-    connect: Any
-
-    def rows(self, *columns: str) -> list[tuple[Any, ...]]:
-        """These columns of all rows."""
-        with closing(self.connect()) as connection:
-            return list(select(connection, columns, range(1, 50)))
-
-    def execute(self, statement: str) -> None:
-        with closing(self.connect()) as connection:
-            connection.cursor().execute(statement)
-            connection.commit()
-
-    def open(self) -> Database:
-        return open_votes(load(yaml_path=None, env_file=None, environ=self.settings, flags={}))
-
-
-class Made(Protocol):
-    def __call__(self, styles: int = 3, whole_seconds: bool = True) -> Votes: ...
 
 
 @pytest.fixture(params=["sqlite", "mysql"])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
     """Makes the table of each kind, with a user who may do no more than is needed."""
     if request.param == "sqlite":
-        return lambda styles=3, whole_seconds=True: _file(tmp_path, styles, whole_seconds)
+        return lambda styles=3, whole_seconds=True: in_file(tmp_path, styles, whole_seconds)
     server: Server = request.getfixturevalue("mariadb")
-    return lambda styles=3, whole_seconds=True: _database(server, styles, whole_seconds)
-
-
-def _file(folder: Path, styles: int, _whole_seconds: bool) -> Votes:
-    place = Place(folder)
-    place.votes.unlink(missing_ok=True)
-    place.make_table(styles)
-    settings = {"DATABASE_URL": place.addresses["DATABASE_URL"]}
-    return Votes(settings=settings, connect=lambda: sqlite3.connect(place.votes))
-
-
-def _database(server: Server, styles: int, whole_seconds: bool) -> Votes:
-    database = f"api_{next(_numbers)}"
-    server.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
-    with server.admin(database) as connection:
-        create_mysql(connection, styles=styles, whole_seconds=whole_seconds)
-    server.execute(f"CREATE USER IF NOT EXISTS {WRITER}@'%%' IDENTIFIED BY %s", [PASSWORD])
-    server.execute(f"GRANT SELECT, INSERT, UPDATE ON {database}.analysis_history TO {WRITER}@'%'")
-    settings = {
-        "DATABASE_URL": server.url(database, WRITER),
-        "DB_PASSWORD": PASSWORD,
-        "DB_CA": str(server.ca),
-    }
-    return Votes(settings=settings, connect=lambda: server.admin(database))
+    return lambda styles=3, whole_seconds=True: on_server(server, styles, whole_seconds)
 
 
 @pytest.fixture
 def votes(made: Made) -> Votes:
     return made()
-
-
-@contextmanager
-def serving(place: Place, votes: Votes) -> Iterator[Service]:
-    with service(place, votes.settings) as found:
-        yield found
-
-
-def recommend(found: Service, **changes: object) -> Any:
-    answer = found.client.post("/recommend", PERSON | {"k": 4} | changes)
-    assert answer.status == 200, answer
-    return answer.json
-
-
-def vote(found: Service, given: Any, position: int, feedback: str) -> Answer:
-    body = {"recommendation_id": given, "position": position, "feedback": feedback}
-    return found.client.post("/feedback", body)
-
-
-def counted(found: Service, line: str) -> bool:
-    return f"{line}\n" in found.metrics.text().decode()
 
 
 def test_a_recommendation_is_written_as_the_application_writes_it(
@@ -179,55 +102,6 @@ def test_a_vote_is_new_to_the_run_after_it_and_never_from_the_future(
     with votes.open() as db:
         counts = db.count_votes(cutoff)
     assert (counts.total, counts.new, counts.unknown) == (1, 1, 0)
-
-
-@pytest.fixture
-def rounding(mariadb: Server) -> Iterator[None]:
-    """The server rounds times that are too precise for a column, as MySQL does by itself."""
-    mariadb.execute("SET GLOBAL sql_mode = CONCAT(@@sql_mode, ',TIME_ROUND_FRACTIONAL')")
-    yield
-    mariadb.execute("SET GLOBAL sql_mode = DEFAULT")
-
-
-def test_a_time_is_cut_off_where_the_column_keeps_whole_seconds(
-    place: Place, mariadb: Server, rounding: None
-) -> None:
-    votes = _database(mariadb, 3, whole_seconds=True)
-    with serving(place, votes) as found:
-        given = recommend(found)["recommendation_id"]
-        until(lambda: 500_000 < datetime.now(UTC).microsecond < 600_000)  # rounds up
-
-        vote(found, given, 1, "like")
-        with votes.open() as db:
-            clock = db.clock()
-
-    ((at,),) = votes.rows("feedback_at")
-    assert at.replace(tzinfo=UTC) <= clock
-
-
-@pytest.fixture
-def lenient(mariadb: Server) -> Iterator[None]:
-    """The server cuts what does not fit a column, as RDS may be set up to."""
-    mariadb.execute("SET GLOBAL sql_mode = 'NO_ENGINE_SUBSTITUTION'")
-    yield
-    mariadb.execute("SET GLOBAL sql_mode = DEFAULT")
-
-
-def test_a_vote_that_its_column_has_no_room_for_is_refused_and_not_cut(
-    place: Place, mariadb: Server, lenient: None, caplog: pytest.LogCaptureFixture
-) -> None:
-    votes = _database(mariadb, 3, whole_seconds=True)
-    votes.execute(
-        "ALTER TABLE analysis_history MODIFY style_1_feedback ENUM('good', 'bad'), "
-        "MODIFY style_2_feedback VARCHAR(4)"
-    )
-    with serving(place, votes) as found:
-        given = recommend(found)["recommendation_id"]
-        refused = [vote(found, given, position, "dislike") for position in (1, 2)]
-
-    assert [answer.status for answer in refused] == [503, 503]
-    assert caplog.text.count("a column has no room for what was to be written") == 2
-    assert votes.rows("style_1_feedback", "style_2_feedback", "feedback_at") == [(None, None, None)]
 
 
 def test_the_same_vote_again_changes_nothing(place: Place, votes: Votes) -> None:

@@ -3,7 +3,7 @@
 from tests.guards.mutant import Mutant
 
 LOADING = ("tests/api/test_loading.py",)
-VOTES = ("tests/api/test_votes.py",)
+VOTES = ("tests/api/test_votes.py", "tests/api/test_votes_on_mysql.py")
 DOWN = ("tests/api/test_database_down.py",)
 
 MUTANTS = (
@@ -198,7 +198,7 @@ MUTANTS = (
         old="CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
         new="@@sql_mode",
         tests=(
-            "tests/api/test_votes.py::test_a_vote_that_its_column_has_no_room_for_is_refused_and_not_cut",
+            "tests/api/test_votes_on_mysql.py::test_a_vote_that_its_column_has_no_room_for_is_refused_and_not_cut",
         ),
     ),
     Mutant(

@@ -175,6 +175,14 @@ MUTANTS = (
         tests=(BAKE,),
     ),
     Mutant(
+        name="odd-names-asked-about",
+        guards="no vote with an odd name takes good versions back",
+        file="task/questions.py",
+        old="return 0 < len(style) <= LONGEST_NAME and few_marks(style)",
+        new="return bool(style)",
+        tests=("tests/unit/test_questions.py",),
+    ),
+    Mutant(
         name="hiccup-costs-a-promotion",
         guards="a person's promotion outlives a request that failed just after a deployment",
         file="task/rollout.py",
