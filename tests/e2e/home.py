@@ -201,6 +201,11 @@ class Paused:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def asleep(self) -> bool:
+        """Whether every thread of it is suspended; a signal only asks for that."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return {thread.read_text().rpartition(")")[2].split()[0] for thread in threads} == {"T"}
+
     def end(self) -> Done:
         """Let it go on to its end."""
         self.go_on.touch()

@@ -23,6 +23,7 @@ def put_to_sleep(sleeper: Paused, home: Home) -> None:
     registry = Registry(SqliteTable(home.folder / "registry.sqlite", busy_seconds=0.2))
     while True:
         sleeper.signal(SIGSTOP)
+        until(sleeper.asleep)  # until then one of its threads may yet begin a transaction
         try:
             return registry.check_writable()
         except RegistryError:
