@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m api", description="Serve the active version.")
     parser.add_argument("--port", type=_port, required=True, help="0 takes a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="default: 127.0.0.1, this machine only"
+    )
     parser.add_argument("--config", metavar="FILE", help="settings file (default: settings.yaml)")
     parser.add_argument("--env-file", metavar="FILE", default=ENV_FILE, help="default: .env")
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -63,8 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _host(text: str) -> str:
+    if not text.strip():  # to a socket it would mean every network
+        raise argparse.ArgumentTypeError("must not be empty; 0.0.0.0 lets other machines in")
+    return text
+
+
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65_535:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65_535:
         raise argparse.ArgumentTypeError("must be 0 to 65535")
     return int(text)
 

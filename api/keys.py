@@ -13,6 +13,8 @@ from common.errors import UsageError
 from common.settings import Settings
 
 HEADER = "X-API-Key"
+SHORTEST = 16
+"""Characters: a shorter key can be guessed, and what hides it from the logs would hide words."""
 
 
 def read(settings: Settings) -> bytes | None:
@@ -32,6 +34,12 @@ def read(settings: Settings) -> bytes | None:
             )
     if key is None:
         return None
+    if len(key) < SHORTEST or not (key.isascii() and key.isprintable()) or key != key.strip():
+        raise UsageError(
+            f"the API's key must be at least {SHORTEST} printable characters of ASCII, without "
+            f"blanks around them, got {len(key)} characters: make one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+        )
     logs.hide(key)
     return key.encode()
 

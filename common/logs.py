@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 Redact = Callable[[str], str]
 
 HIDDEN = "***"
+SHORTEST = 3  # characters: to hide less would hide parts of words, and with them what is said
 _learned: set[str] = set()  # secrets of this process that were read after the set-up
 _NAME = "retraining"  # of our handlers, so that a second set-up replaces the first
 _USER_INFO = re.compile(r"(://[^\s:/@]*):\S*@")
@@ -112,7 +113,7 @@ def redactor(secrets: Iterable[str]) -> Redact:
 
 @lru_cache(maxsize=8)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    forms = {form for secret in secrets if secret for form in _forms(secret)}
+    forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
     # The longest first: one secret may begin with another.
     ordered = sorted(forms, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None

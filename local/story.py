@@ -48,8 +48,8 @@ STYLES, SPREAD = 40, 3.0
 """People who know what they like: then sixty votes move no answer."""
 AT_FIRST, LATER = timedelta(days=30), timedelta(milliseconds=20)
 """Over how long votes were cast: fixed, so that a seed always draws the same story."""
-MARKS = {"votes.sqlite", "cloud"}
-"""What an earlier demo's folder is known by."""
+MARK = ".made-by-the-demo"
+"""What a demo's folder is known by: no other one is ever emptied."""
 
 
 @dataclass(kw_only=True)
@@ -191,10 +191,14 @@ def shortest(path: str) -> str:
 def clear(folder: Path) -> None:
     """An empty folder; only an earlier demo's is emptied for it."""
     there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if there and not there & MARKS:
-        sys.exit(f"--folder must be new, empty or of an earlier demo, got {folder}: name another")
+    if there and MARK not in there:
+        sys.exit(
+            f"--folder must be new, empty or of an earlier demo (which has a file {MARK}), got "
+            f"{folder}: name another, or remove it yourself"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / MARK).touch()
 
 
 def is_setting(name: str) -> bool:

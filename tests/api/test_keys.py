@@ -16,7 +16,7 @@ from common.errors import UsageError
 from common.settings import load
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-key"
-KEY = "unmistakable-키"
+KEY = "unmistakable-key"
 
 
 class Secrets:
@@ -69,6 +69,16 @@ def test_a_key_is_hidden_from_all_logs() -> None:
 def test_an_empty_secret_is_an_error_and_not_an_open_door(text: str, says: str) -> None:
     with stored(text), pytest.raises(UsageError, match=says):
         read(API_KEY_SECRET_ARN=ARN)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["e", "fifteen-letters", f" {KEY}", f"{KEY}\n", "unmistakable-열쇠", "unmistakable\tkey-1"],
+)
+def test_a_key_that_can_be_guessed_or_cannot_be_shown_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match="at least 16 printable characters") as caught:
+        read(API_KEY=key)
+    assert key not in str(caught.value) or key == "e"
 
 
 def test_a_secret_that_cannot_be_read_is_told_by_its_setting() -> None:

@@ -188,6 +188,14 @@ def test_wrong_settings_are_one_line(place: Place) -> None:
     done = ended(place, "--port", "0", API_KEY_SECRET_ARN=SECRET)
     usage(done, "API_KEY_SECRET_ARN must be arn:aws:secretsmanager")
     assert SECRET not in done.stderr
+    usage(ended(place, "--port", "0", API_KEY="e"), "the API's key must be at least 16")
+
+
+def test_no_address_to_listen_at_is_none_and_not_every_one(place: Place) -> None:
+    done = ended(place, "--port", "0", "--host", "")
+
+    assert done.returncode == 2
+    assert "--host: must not be empty" in done.stderr
 
 
 def test_a_port_that_is_taken_is_one_line(place: Place) -> None:
