@@ -47,9 +47,12 @@ def entry_of(history: Sequence[HistoryEntry], active: Active) -> HistoryEntry:
 
 
 def fallback(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
-    """The change that made active what a person's rollback would go back to; None if nothing.
+    """The change that made active what served before; None if nothing did.
 
-    Never a version that was taken back: after a restoration that is what was active before.
+    After a promotion that is the version before it, whatever became of it earlier. Otherwise what a
+    person's rollback would go back to: never the version that was just taken back.
     """
-    target = rollback_target(history)
+    last = history[-1]
+    promoted = last.action == "promote" and last.previous not in (None, last.version)
+    target = last.previous if promoted else rollback_target(history)
     return next((each for each in reversed(history) if target and each.version == target), None)

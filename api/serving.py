@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from api import loading
 from api.metrics import Metrics
 from api.model import Model
-from common.errors import RetrainError, StoreError
+from common.errors import RegistryError, RetrainError, StoreError
 from common.registry import Registry
-from common.registry.records import HistoryEntry
+from common.registry.records import Active, HistoryEntry
 from common.store import Store
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ class Serving:
 
     def _looked(self, before: State) -> State:
         active = self._registry.active()
+        _check_goes_on(before.active, active)
         if active is None or active.version is None:
             return State(active=Pointer(version=None, serial=active.serial if active else 0))
         pointer, model = Pointer(version=active.version, serial=active.serial), before.model
@@ -151,11 +152,12 @@ class Serving:
         try:
             model = loading.load(self._store, entry, self._now())
         except (RetrainError, OSError) as error:  # the latter: no room for a temporary folder
-            failed = self._failed = self._again(entry, error)
+            failed = self._again(entry, error)
             after = replace(before, why=failed.why, refused=failed.refused)
-            if before.model is not None or not failed.refused:
-                return after
-            return self._fallen_back(history, after)
+            if before.model is None and failed.refused:
+                after = self._fallen_back(history, after)
+            self._failed = replace(failed, why=str(after.why))
+            return after
         self._failed = None
         return replace(before, model=model)
 
@@ -194,3 +196,17 @@ class Serving:
             log.error("degraded: %s", after.why, extra={"alert": "degraded", "version": version})
         if before.degraded and not after.degraded:
             log.info("no longer degraded", extra={"version": version})
+
+
+def _check_goes_on(last: Pointer | None, now: Active | None) -> None:
+    """Raise RegistryError for a registry that has lost changes: what it says then is not so.
+
+    A file that was deleted, or a table made anew, reads like one before the first version.
+    """
+    serial = now.serial if now is not None else 0
+    if last is not None and serial < last.serial:
+        raise RegistryError(
+            "the registry must have every change of the active version, up to number "
+            f"{last.serial}, got {serial}: it was lost or replaced; restore it, or start the "
+            "service anew if all is meant to begin anew"
+        )

@@ -42,9 +42,18 @@ class SqlitePlace:
 
     def table(self, connection: sqlite3.Connection) -> Table:
         """What the table is like."""
-        found = connection.execute("SELECT name FROM pragma_table_info(?)", [queries.TABLE])
-        columns = frozenset(name.lower() for (name,) in found)
+        found = connection.execute(
+            "SELECT name, type, pk FROM pragma_table_info(?)", [queries.TABLE]
+        ).fetchall()
+        columns = frozenset(name.lower() for name, *_ in found)
         check_columns(columns, f"the database {self._path}")
+        keys = [(name.lower(), kind.upper()) for name, kind, key in found if key]
+        if keys != [("id", "INTEGER")]:
+            # Any other table numbers its rows in secret: a vote would never find its row again.
+            raise DatabaseError(
+                f"the id of {queries.TABLE} must be given by the database, but it is no INTEGER "
+                f"PRIMARY KEY in {self._path}: make the table anew with one, and copy the rows"
+            )
         return Table(votable=len(queries.vote_columns(columns)), now="utc_now()")
 
     def explain(self, error: Exception) -> str:

@@ -26,7 +26,7 @@ from common.registry.records import utc_text
 from common.serving.watch import Expected, check, verify_of
 from common.store import Store
 from common.store.directory import DirectoryStore
-from task import pipeline, stages, versions
+from task import pipeline, publish, stages, versions
 from task.rollout import unproved
 from task.stages import Loop
 
@@ -95,7 +95,7 @@ def _database(loop: Loop) -> Iterator[Finding]:
     answered = loop.now()
     with db:
         yield Finding(name="database", answer="ok", says=f"{db.kind}, answers")
-        yield _try("rights", lambda: _rights(db))
+        yield _try("rights", lambda: _rights(loop, db))
         yield _try("encryption", lambda: _encryption(loop, db))
         yield _try("clock", lambda: _clock(db, asked, answered))
         table = _try("table", lambda: _table(db))
@@ -110,9 +110,11 @@ def _table(db: Database) -> tuple[Answer, str]:
     return "ok", f"{TABLE} with {votes} votes a row"
 
 
-def _rights(db: Database) -> tuple[Answer, str]:
+def _rights(loop: Loop, db: Database) -> tuple[Answer, str]:
     if not db.can_write():
         return "ok", "may read only"
+    if db.kind == "sqlite" and (loop.settings.serving_url or "").startswith("http"):
+        return "ok", "this user may write the file, as the API on this machine must"
     if db.kind == "sqlite":
         return (
             "warn",
@@ -211,6 +213,7 @@ def _registry(loop: Loop) -> tuple[Answer, str]:
 
 
 def _active(loop: Loop) -> tuple[Answer, str]:
+    publish.check_pair(loop.store, loop.registry)
     active = loop.registry.active()
     if active is None or active.version is None:
         return "ok", "none yet: the first run makes it"

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from common import feedback
 from common.database import Row
-from common.queries import PRESENT, ROW, VOTE_SEPARATOR
+from common.errors import DatabaseError
+from common.queries import PRESENT, ROW, TABLE, VOTE_SEPARATOR
 from task.snapshot import SCHEMA, Sample
 
 BATCH = 4_096  # rows that are held as Python objects
@@ -71,7 +72,7 @@ class VoteReader:
         for row in rows:
             self.rows += 1
             if self._incremental:
-                self.ids.append(int(row[ID]))
+                self.ids += _numbers([row[ID]])
             cells = _cells(row[VOTES])
             if cells:
                 self._take(row, cells, batch)
@@ -182,13 +183,14 @@ class _Batch:
 
     def _shared(self) -> dict[str, pa.Array]:
         """The columns that a row's votes have in common, shape (rows,) each."""
-        ids, users, images, faces, colours, created, voted = self._of_rows
+        texts, users, images, faces, colours, created, voted = self._of_rows
+        ids = _numbers(texts)
         groups = [
-            feedback.group(user.decode(), image.decode(), int(row_id))
+            feedback.group(user.decode(), image.decode(), row_id)
             for row_id, user, image in zip(ids, users, images, strict=True)
         ]
         return {
-            "analysis_id": pa.array(map(int, ids), pa.int64()),
+            "analysis_id": pa.array(ids, pa.int64()),
             "group": pa.array(groups, pa.string()),
             "split": _array("split", [feedback.split(group) for group in groups]),
             "face_shape": _looked_up(faces, feedback.face_shape),
@@ -206,6 +208,17 @@ class _Batch:
             times = [_time(text) for text in texts]
         self.bad_times += times.count(None) - given.count(None)
         return pa.array(times, pa.int64()).cast(UTC_TIME)
+
+
+def _numbers(texts: Sequence[bytes]) -> list[int]:
+    """The rows' ids. DatabaseError for one that is no number: no vote of it could be told again."""
+    try:
+        return list(map(int, texts))
+    except ValueError:
+        raise DatabaseError(
+            f"every row of {TABLE} must have a whole number as its id, got a text or nothing: "
+            "make id a number that the database gives (PRIMARY KEY, AUTO_INCREMENT)"
+        ) from None
 
 
 def _array(name: str, values: list[Any]) -> pa.Array:

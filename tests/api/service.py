@@ -26,7 +26,7 @@ from api.server import listening, server
 from api.serving import Serving
 from api.votes import Votes
 from common.registry import Registry, open_registry
-from common.registry.records import HistoryEntry
+from common.registry.records import Action, HistoryEntry
 from common.settings import load
 from common.store import Store, open_store
 from common.votes_writer import open_writer
@@ -78,7 +78,9 @@ class Place:
         folder = write_version(self.folder / "made" / name(number), number)
         return publish.publish(self.store, name(number), folder).sha
 
-    def promote(self, number: int, sha: str | None = None) -> HistoryEntry:
+    def promote(
+        self, number: int, sha: str | None = None, action: Action = "promote"
+    ) -> HistoryEntry:
         """Make a published version active, as a run does."""
         version = name(number)
         if sha is None:
@@ -89,7 +91,7 @@ class Place:
             version=version,
             sha=sha,
             expected_serial=self.serial(),
-            action="promote",
+            action=action,
             now=datetime.now(UTC),
         )
 

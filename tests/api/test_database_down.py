@@ -54,6 +54,24 @@ def test_without_its_file_nothing_is_recorded_and_no_file_is_made(place: Place) 
     assert not place.votes.exists()
 
 
+def test_a_table_that_gives_its_rows_no_number_is_not_written_to(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given a table as other programs copy it, without a key: a vote would never find its row
+    with closing(sqlite3.connect(place.votes)) as db:
+        db.execute("CREATE TABLE copied AS SELECT * FROM analysis_history")
+        db.execute("DROP TABLE analysis_history")
+        db.execute("ALTER TABLE copied RENAME TO analysis_history")
+        db.commit()
+    with service(place) as found:
+        answer = recommend(found)
+
+    assert (answer["recorded"], answer["recommendation_id"]) == (False, None)
+    assert "it is no INTEGER PRIMARY KEY" in caplog.text
+    with closing(sqlite3.connect(place.votes)) as db:
+        assert db.execute("SELECT COUNT(*) FROM analysis_history").fetchone() == (0,)
+
+
 def test_a_vote_that_cannot_be_taken_is_said(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,35 +9,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
 
-from api import loading, telling
+from api import loading
 from api.metrics import Metrics
-from api.serving import Serving, State
-from common.errors import RegistryError, StoreError
+from api.serving import Serving
+from common.errors import StoreError
 from common.store.directory import DirectoryStore
 from task import artifact
+from tests.api.looking import LOOKS, looked, serving, told
 from tests.api.service import Place, name
-
-LOOKS = 3
-
-
-def serving(place: Place, *, follow: bool = True) -> Serving:
-    """What sees to the model, which looks when it is told to and tries again at once."""
-    return Serving(place.registry, place.store, Metrics(), follow=follow, look_seconds=0.0)
-
-
-def looked(place: Place) -> State:
-    found = serving(place)
-    found.look()
-    return found.state
-
-
-def told(state: State) -> dict[str, Any]:
-    return telling.told(state)
 
 
 def test_the_active_version_is_loaded_and_told(place: Place) -> None:
@@ -268,11 +251,16 @@ def test_two_versions_that_fail_are_both_told(place: Place) -> None:
     lose_manifest(place)
     shutil.rmtree(place.file(1, "manifest.json").parent)
 
-    state = looked(place)
+    found = Serving(place.registry, place.store, Metrics(), follow=True, look_seconds=60.0)
+    found.look()
+    state = found.state
 
     assert not state.ready
     assert f"{name(2)} must be a published version" in (state.why or "")
     assert f"{name(1)} must be a published version" in (state.why or "")
+    # And it says the same until it is tried again
+    found.look()
+    assert found.state.why == state.why
 
 
 def test_what_was_taken_back_never_comes_back_as_the_version_before(place: Place) -> None:
@@ -292,37 +280,20 @@ def test_what_was_taken_back_never_comes_back_as_the_version_before(place: Place
     assert "there is no version before it" in (state.why or "")
 
 
-def test_a_registry_that_cannot_be_read_at_start_is_asked_again(place: Place) -> None:
-    path = place.folder / "registry.sqlite"
-    whole = path.read_bytes()
-    path.write_bytes(b"no database" * 1_000)
-    found = serving(place)
+def test_what_a_person_once_left_and_promoted_again_is_the_version_before(place: Place) -> None:
+    place.promote(1, action="rollback")
+    place.promote(2)
+    place.serve(3)
+    place.file(3, "table.safetensors").unlink()
 
-    found.look()
-
-    assert not found.state.ready
-    assert "the registry must be a SQLite file" in (found.state.why or "")
-    assert told(found.state)["active"] is None
-    path.write_bytes(whole)
-    found.look()
-    assert told(found.state)["version"] == name(2)
-    assert not found.state.degraded
+    assert told(looked(place))["version"] == name(2)
 
 
-def test_a_registry_that_fails_while_serving_costs_no_answer(place: Place) -> None:
-    found = serving(place)
-    found.look()
-    path = place.folder / "registry.sqlite"
-    whole = path.read_bytes()
-    path.write_bytes(b"no database" * 1_000)
+def test_a_version_that_was_promoted_twice_is_not_the_one_before_itself(place: Place) -> None:
+    place.promote(2)
+    place.file(2, "table.safetensors").unlink()
 
-    found.look()
-
-    assert (told(found.state)["version"], found.state.degraded) == (name(2), True)
-    assert not found.state.refused
-    path.write_bytes(whole)
-    found.look()
-    assert not found.state.degraded
+    assert told(looked(place))["version"] == name(1)
 
 
 def test_a_store_that_cannot_be_read_is_no_reason_for_another_version(place: Place) -> None:
@@ -344,14 +315,6 @@ def test_a_store_that_cannot_be_read_is_no_reason_for_another_version(place: Pla
     assert "got a timeout" in (found.state.why or "")
     found.look()
     assert (told(found.state)["version"], found.state.degraded) == (name(2), False)
-
-
-def test_a_pointer_without_its_history_is_refused(place: Place) -> None:
-    active = place.registry.active()
-    assert active is not None
-
-    with pytest.raises(RegistryError, match="change number 2 to m-2"):
-        loading.entry_of([], active)
 
 
 def test_a_bug_while_looking_is_said_and_looking_goes_on(

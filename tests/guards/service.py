@@ -2,7 +2,7 @@
 
 from tests.guards.mutant import Mutant
 
-LOADING = ("tests/api/test_loading.py",)
+LOADING = ("tests/api/test_loading.py", "tests/api/test_registry_down.py")
 VOTES = ("tests/api/test_votes.py", "tests/api/test_votes_on_mysql.py")
 DOWN = ("tests/api/test_database_down.py",)
 
@@ -35,8 +35,16 @@ MUTANTS = (
         name="taken-back-and-served-again",
         guards="promise 5: what was taken back is no version to fall back to",
         file="api/loading.py",
-        old="target = rollback_target(history)",
-        new="target = history[-1].previous",
+        old="target = last.previous if promoted else rollback_target(history)",
+        new="target = last.previous",
+        tests=LOADING,
+    ),
+    Mutant(
+        name="lost-registry-believed",
+        guards="promise 8: a registry that was lost takes no model out of service",
+        file="api/serving.py",
+        old="    if last is not None and serial < last.serial:",
+        new="    if False:",
         tests=LOADING,
     ),
     Mutant(

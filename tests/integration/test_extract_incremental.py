@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from common.errors import StoreError
+from common.errors import DatabaseError, StoreError
 from task.extract import extract
 from task.snapshot import BaseSnapshot, Snapshot
-from tests.history import HOUR, History, analysis, as_base, read, votes_in
+from tests.history import HOUR, History, SqliteHistory, analysis, as_base, read, votes_in
 
 CUTOFF = datetime(2026, 3, 1, tzinfo=UTC)
 BEFORE = "2026-02-01 00:00:00"
@@ -188,3 +188,22 @@ def test_a_base_whose_group_was_shortened_is_refused(
 
     with pytest.raises(StoreError, match="64 hexadecimal digits"):
         read(history, tmp_path / "votes.parquet", base=base)
+
+
+@pytest.mark.parametrize("wrong", ["'r1'", "NULL"])
+@pytest.mark.parametrize("full", [True, False])
+def test_an_id_that_is_no_number_is_told_with_its_remedy(
+    sqlite_history: SqliteHistory, tmp_path: Path, wrong: str, full: bool
+) -> None:
+    # Given a table as other programs copy it, without a key
+    sqlite_history.store(*(analysis(i, "like", feedback_at=BEFORE) for i in range(1, 3)))
+    base = as_base(read(sqlite_history, tmp_path / "base.parquet"), CUTOFF)
+    sqlite_history.execute("CREATE TABLE copied AS SELECT * FROM analysis_history")
+    sqlite_history.execute("DROP TABLE analysis_history")
+    sqlite_history.execute("ALTER TABLE copied RENAME TO analysis_history")
+    sqlite_history.execute(
+        f"UPDATE analysis_history SET id = {wrong}, feedback_at = '{AFTER}' WHERE id = 2"
+    )
+
+    with pytest.raises(DatabaseError, match="must have a whole number as its id"):
+        read(sqlite_history, tmp_path / "votes.parquet", base=None if full else base)

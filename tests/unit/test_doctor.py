@@ -182,6 +182,10 @@ def newer_version(place: Place) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
 
 
+def lost_registry(place: Place) -> None:
+    (place.folder / "registry.sqlite").unlink()
+
+
 def work_is_a_file(place: Place) -> None:
     (place.folder / "work").rename(place.folder / "moved")
     (place.folder / "work").write_text("no folder")
@@ -200,6 +204,7 @@ def work_is_a_file(place: Place) -> None:
         (damaged_version, "active version", "table.safetensors must have the sha256"),
         (lost_version, "active version", "must be a published version"),
         (newer_version, "active version", "a newer release wrote it"),
+        (lost_registry, "active version", "STORE_URL and REGISTRY_URL must belong together"),
         (work_is_a_file, "work folder", "WORK_DIR must be a folder that can be written"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
