@@ -79,7 +79,7 @@ def add(app: FastAPI, serving: Serving, votes: Votes, metrics: Metrics, key: byt
         operation_id="recommend",
         summary="The best styles for one person, the best first",
         responses=answers(RecommendAnswer, 400, 401, 413, 415, 422, 503),
-        openapi_extra=body(RecommendRequest),
+        openapi_extra=body(RecommendRequest, writes=True),
     )
     async def recommend(request: Request) -> Response:
         begin = time.perf_counter()
@@ -107,7 +107,7 @@ def add(app: FastAPI, serving: Serving, votes: Votes, metrics: Metrics, key: byt
         operation_id="feedback",
         summary="Like, dislike or click a style that was recommended",
         responses=answers(FeedbackAnswer, 400, 401, 404, 409, 413, 415, 422, 503),
-        openapi_extra=body(FeedbackRequest),
+        openapi_extra=body(FeedbackRequest, writes=True),
     )
     async def feedback(request: Request) -> Response:
         keys.check(request, key)

@@ -7,25 +7,50 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api import keys
 from api.problems import MEDIA_TYPE
 from api.schemas import (
+    BatchAnswer,
     BatchRequest,
+    FeedbackAnswer,
     FeedbackRequest,
+    ModelAnswer,
+    PredictAnswer,
     PredictRequest,
     ProblemAnswer,
+    RecommendAnswer,
     RecommendRequest,
 )
 
 BODIES = (BatchRequest, FeedbackRequest, PredictRequest, RecommendRequest)
+ANSWERS = (
+    BatchAnswer,
+    FeedbackAnswer,
+    ModelAnswer,
+    PredictAnswer,
+    ProblemAnswer,
+    RecommendAnswer,
+)
+KEY = "key"
 _REF = "#/components/schemas/{model}"
+_SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": keys.HEADER,
+    "description": "needed by whoever writes, where the service has been given one",
+}
 
 
-def body(kind: type[BaseModel]) -> dict[str, Any]:
-    """The description of a route's body, which the route validates itself."""
-    schema = {"$ref": _REF.format(model=kind.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+def body(kind: type[BaseModel], *, writes: bool = False) -> dict[str, Any]:
+    """The description of a route's body, which the route validates itself.
+
+    writes: whether the route takes the key of those who write, where there is one.
+    """
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=kind.__name__)}}}
+    found: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    return found | {"security": [{KEY: []}, {}]} if writes else found
 
 
 def answers(kind: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -49,13 +74,15 @@ def complete(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            modes = [(kind, "validation") for kind in BODIES]
-            _, made = models_json_schema(
-                [*modes, (ProblemAnswer, "serialization")],  # type: ignore[list-item]
-                ref_template=_REF,
-            )
+            # The answers too: the framework's own page drops every null of their examples.
+            kinds: list[tuple[type[BaseModel], JsonSchemaMode]]
+            kinds = [(kind, "validation") for kind in BODIES]
+            kinds += [(kind, "serialization") for kind in ANSWERS]
+            _, made = models_json_schema(kinds, ref_template=_REF)
             page = make()
-            page.setdefault("components", {}).setdefault("schemas", {}).update(made["$defs"])
+            parts = page.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(made["$defs"])
+            parts["securitySchemes"] = {KEY: _SCHEME}
         assert app.openapi_schema is not None
         return app.openapi_schema
 

@@ -137,6 +137,24 @@ class FeedbackRequest(_Asked):
     feedback: Literal["like", "dislike", "click"]
 
 
+_NAMED = {"version": "m-20261129T020000000Z", "sha": "01614f04d8bb" + "0" * 52}
+_KNOWN = {"face_shape": True, "skin_tone": True, "hairstyle": True}
+_FIGURES = {"score": 0.81, "like_probability": 0.93, "like": True, "known": _KNOWN}
+_PROBLEM = {
+    "type": "urn:hairme:problem:unprocessable-entity",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "rule": "hairstyle: field required",
+    "value": "an object",
+    "remedy": "correct the body; /openapi.json says what each field takes, with examples",
+    "request_id": "0123456789abcdef",
+}
+
+
+def _example(content: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [content]})
+
+
 class KnownNames(BaseModel):
     """Whether the model has learned each name; it answers by the unknown class where not."""
 
@@ -157,6 +175,7 @@ class Predicted(BaseModel):
 class PredictAnswer(Predicted):
     """A prediction, and the version that made it."""
 
+    model_config = _example(_NAMED | _FIGURES)
     version: str
     sha: str
 
@@ -164,6 +183,7 @@ class PredictAnswer(Predicted):
 class ProblemAnswer(BaseModel):
     """What went wrong: the rule, the value, the remedy."""
 
+    model_config = _example(_PROBLEM)
     type: str
     title: str
     status: int
@@ -182,6 +202,7 @@ class Refused(BaseModel):
 class BatchAnswer(BaseModel):
     """Predictions in the order asked."""
 
+    model_config = _example(_NAMED | {"items": [_FIGURES, {"error": _PROBLEM}]})
     version: str
     sha: str
     items: list[Predicted | Refused]
@@ -201,6 +222,25 @@ class Recommended(BaseModel):
 class RecommendAnswer(BaseModel):
     """The best styles, the best first."""
 
+    model_config = _example(
+        _NAMED
+        | {
+            "recommendation_id": "42-0123456789abcdef0123456789abcdef",
+            "recorded": True,
+            "why_not_recorded": None,
+            "processing_ms": 0.312,
+            "items": [
+                {
+                    "rank": 1,
+                    "style": "레이어드 컷",
+                    "score": 0.81,
+                    "like_probability": 0.93,
+                    "known": _KNOWN,
+                    "votable": True,
+                }
+            ],
+        }
+    )
     version: str
     sha: str
     recommendation_id: str | None = Field(description="what /feedback asks for; null: no votes")
@@ -213,6 +253,14 @@ class RecommendAnswer(BaseModel):
 class FeedbackAnswer(BaseModel):
     """What is on record now."""
 
+    model_config = _example(
+        {
+            "recommendation_id": "42-0123456789abcdef0123456789abcdef",
+            "position": 1,
+            "feedback": "like",
+            "changed": True,
+        }
+    )
     recommendation_id: str
     position: int
     feedback: Literal["like", "dislike", "click"]
@@ -229,6 +277,18 @@ class PointerAnswer(BaseModel):
 class ModelAnswer(BaseModel):
     """What answers, what should, and why they differ."""
 
+    model_config = _example(
+        _NAMED
+        | {
+            "since": "2026-11-29T02:05:09Z",
+            "serial": 7,
+            "previous": "m-20261122T020000000Z",
+            "degraded": False,
+            "refused": False,
+            "why": None,
+            "active": {"version": "m-20261129T020000000Z", "serial": 7},
+        }
+    )
     version: str | None
     sha: str | None
     since: str | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 COLOURS = {"pass": "green", "ok": "green", "fail": "red", "stop": "red", "fault": "red"}
+LONGEST = 60
+"""Characters of a reason in a table; `--json` has it whole."""
 WIDTH = 110
 """Columns when the output is not a terminal."""
 
@@ -139,7 +142,7 @@ def _runs(runs: list[Mapping[str, Any]]) -> Table:
     for run in runs:
         f1 = (run.get("metrics") or {}).get("f1")
         champion = (run.get("champion_metrics") or {}).get("f1")
-        reason = escape((run["reason"] or "")[:60])
+        reason = escape(shorten(run["reason"] or "", LONGEST, placeholder=" …"))
         code = "–" if run["exit"] is None else str(run["exit"])
         table.add_row(run["run_id"], run["state"], code, _number(f1), _number(champion), reason)
     return table

@@ -8,6 +8,7 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import BaseModel
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -17,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import VERSION, build
-from api.documents import BODIES
+from api.documents import ANSWERS, BODIES
 from api.metrics import Metrics
 from api.serving import Serving
 from api.votes import Votes
@@ -108,6 +109,24 @@ def test_every_example_is_answered(client: Client) -> None:
     }
 
     assert statuses == {"/predict": 200, "/predict/batch": 200, "/recommend": 200, "/feedback": 404}
+
+
+@pytest.mark.parametrize("kind", ANSWERS, ids=lambda kind: kind.__name__)
+def test_every_answer_has_an_example_that_is_one(client: Client, kind: type[BaseModel]) -> None:
+    (example,) = page(client)["components"]["schemas"][kind.__name__]["examples"]
+
+    assert kind.model_validate(example, strict=True, extra="forbid")
+    assert example.keys() == kind.model_fields.keys()
+
+
+def test_who_may_need_the_key_is_told_and_no_other(client: Client) -> None:
+    found = page(client)
+
+    (scheme,) = found["components"]["securitySchemes"].values()
+    assert (scheme["in"], scheme["name"]) == ("header", "X-API-Key")
+    told = {path for path, each in found["paths"].items() if "security" in each.get("post", {})}
+    assert told == {"/recommend", "/feedback"}
+    assert told == {path for path, each in found["paths"].items() if "401" in str(each)}
 
 
 def test_every_operation_has_a_name_a_summary_and_its_errors(client: Client) -> None:
