@@ -11,6 +11,7 @@ handled before becomes a 500 with an id that the log has too.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -24,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
-from api.problems import UNEXPECTED, Problem, ProblemError
+from api.problems import STOPPING, UNEXPECTED, Problem, ProblemError
 from api.request_log import Write, through_logging
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,10 @@ class Edge:
             # The connection stays open: closed with a body unread, it would be reset, and the
             # answer lost with it. The server drops what still comes.
             await error.problem.response(request_id)(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            # The process was told to stop, and has waited as long as it may.
+            if answer.status == CLIENT_LEFT:
+                await STOPPING.response(request_id)(scope, receive, answer.send)
         except Exception:
             self._metrics.error("unexpected")
             log.exception("unexpected error", extra={"request_id": request_id})

@@ -84,6 +84,12 @@ NOT_JSON = Problem(
     value="another one, or none",
     remedy="send the header Content-Type: application/json",
 )
+STOPPING = Problem(
+    status=503,
+    rule="a request must be answered before the service stops",
+    value="one that was not whole, or not answered, in time",
+    remedy="send it again: another process answers",
+)
 UNEXPECTED = Problem(
     status=500,
     rule="every request must be answered",

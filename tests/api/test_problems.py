@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -11,8 +12,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from starlette.types import Message
 
-from api.middleware import MAX_BODY
+from api.metrics import Metrics
+from api.middleware import MAX_BODY, Edge
 from api.model import Model
 from api.problems import MOST_FAULTS
 from tests.api.service import HOST, PATIENCE, PERSON, Answer, Client, Service
@@ -244,3 +247,32 @@ def test_of_many_wrong_names_the_first_alone_is_looked_at(client: Client) -> Non
     found = problem(client.post("/recommend", PERSON | {"exclude": [0] * 100_000}), 422)
 
     assert "more)" not in found["value"]
+
+
+def test_a_request_that_never_comes_whole_is_answered_when_the_process_stops() -> None:
+    sent: list[Message] = []
+
+    async def stopped() -> None:
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def app(*_: object) -> None:
+            raise AssertionError
+
+        edge = Edge(app, metrics=Metrics(), routes=["/predict"], handlers={})
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": []}
+        task = asyncio.create_task(edge(scope, receive, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(stopped())
+
+    head, body = sent
+    assert head["status"] == 503
+    assert (b"content-type", b"application/problem+json") in head["headers"]
+    assert "before the service stops" in json.loads(body["body"])["rule"]
