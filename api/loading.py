@@ -30,7 +30,7 @@ def load(store: Store, entry: HistoryEntry, now: datetime) -> Model:
             raise ArtifactError(
                 f"{entry.version} must have the manifest that was promoted, sha256 "
                 f"{entry.sha[:12]}…, got {found[:12]}…: it was altered after its promotion; "
-                "roll back, or publish and promote another version"
+                "restore its files, or roll back to another version"
             )
         return made(entry, artifact.self_test(folder), now)
 

@@ -116,18 +116,18 @@ def load(folder: Path) -> ScoreTable:
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{folder.name}: {METADATA} and {TABLE} must be whole, got {error!r}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         ) from error
     if not 0.0 <= threshold <= 1.0:  # NaN is not, either
         raise ArtifactError(
             f"{METADATA}: threshold must be in 0..1, got {threshold}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         )
     for name, table in (("score", score), ("like", like)):
         if table.shape != vocabulary.sizes or table.dtype != np.float32 or not _in_unit(table):
             raise ArtifactError(
                 f"{TABLE}: {name} must be a {vocabulary.sizes} table of float32 in 0..1, got "
-                f"{table.shape} of {table.dtype}; publish the version again or choose another"
+                f"{table.shape} of {table.dtype}; restore its files, or roll back to another version"
             )
     return ScoreTable(
         version=version,
@@ -147,7 +147,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
         # The last two: a kind of number that NumPy does not have.
         raise ArtifactError(
             f"{path.name} must be a whole safetensors file, got {error}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         ) from error
 
 
@@ -187,7 +187,7 @@ def self_test(folder: Path) -> ScoreTable:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
             f"{SELF_TEST} must hold golden requests, cells and test_log_loss, got {error!r}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         ) from error
     if not same:
         raise ArtifactError(
@@ -233,7 +233,7 @@ def files(folder: Path) -> dict[str, str]:
     if not isinstance(named, dict) or not plain or not set(REPRODUCED.values()) <= set(named):
         raise ArtifactError(
             f"{MANIFEST} must name the sha256 of {', '.join(sorted(REPRODUCED.values()))} and of "
-            "nothing outside the version; publish the version again or choose another"
+            "nothing outside the version; restore its files, or roll back to another version"
         )
     return named
 
@@ -249,7 +249,7 @@ def verify(folder: Path) -> str:
         if found != digest:
             raise ArtifactError(
                 f"{name} must have the sha256 {digest[:12]}… of the manifest, got {found[:12]}; "
-                "it was altered or truncated: publish the version again or choose another"
+                "it was altered or truncated: restore its files, or roll back to another version"
             )
     return sha256(folder / MANIFEST)
 
@@ -266,12 +266,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path.name} must be readable JSON, got {type(error).__name__}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         ) from error
     if not isinstance(value, dict):
         raise ArtifactError(
             f"{path.name} must be a JSON object, got {type(value).__name__}; "
-            "publish the version again or choose another"
+            "restore its files, or roll back to another version"
         )
     return value
 
