@@ -127,7 +127,8 @@ def load(folder: Path) -> ScoreTable:
         if table.shape != vocabulary.sizes or table.dtype != np.float32 or not _in_unit(table):
             raise ArtifactError(
                 f"{TABLE}: {name} must be a {vocabulary.sizes} table of float32 in 0..1, got "
-                f"{table.shape} of {table.dtype}; restore its files, or roll back to another version"
+                f"{table.shape} of {table.dtype}; restore its files, or roll back to another "
+                "version"
             )
     return ScoreTable(
         version=version,
