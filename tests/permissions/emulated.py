@@ -180,7 +180,7 @@ def _secrets(stack: Stack) -> dict[str, str]:
         if arn := variables.get("DB_SECRET_ARN"):
             found[arn] = f'{{"username": "{READER}", "password": "{READER_PASSWORD}"}}'
         if arn := variables.get("API_KEY_SECRET_ARN"):
-            found[arn] = "shown to write"
+            found[arn] = "shown-by-whoever-writes"
     return found
 
 
