@@ -23,10 +23,10 @@ from task.features import Vocabulary
 from task.intervals import (
     Interval,
     centred,
-    deviation,
     interval,
     mean,
     p_positive,
+    paired,
     percentiles,
     z,
 )
@@ -221,16 +221,16 @@ def _difference(
     votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws, confidence: float, seed: int
 ) -> Difference:
     y = votes.like
-    loss = [
-        np.where(y, *metrics.log_losses(scored.p))  # of a like where y, else of a dislike
-        for scored in (ours, theirs)
-    ]
-    worse = loss[0] - loss[1]
+    of_ours, of_theirs = metrics.log_losses(ours.p), metrics.log_losses(theirs.p)
+    if_like, if_dislike = of_ours[0] - of_theirs[0], of_ours[1] - of_theirs[1]
+    worse = np.where(y, if_like, if_dislike)
+    p = (ours.p + theirs.p) / 2
+    found = paired(worse, votes.group, variance=p * (1 - p) * (if_like - if_dislike) ** 2)
     return Difference(
         f1=percentiles(drawn.difference_value, drawn.difference, len(y), confidence),
         f1_deviation=_f1_deviation(votes, ours, theirs, seed),
         log_loss=interval(mean(worse), centred(worse), votes.group, confidence),
-        log_loss_p_worse=p_positive(mean(worse), deviation(centred(worse), votes.group)),
+        log_loss_p_worse=p_positive(found.value, found.jackknife, found.effective_groups),
         disagreements=int((ours.answer != theirs.answer).sum()),
     )
 
