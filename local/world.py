@@ -152,13 +152,19 @@ class World:
 
 
 def make_world(
-    kind: Kind, *, styles: int = 40, seed: int, skewed: bool = False, spread: float = SPREAD
+    kind: Kind,
+    *,
+    styles: int = 40,
+    seed: int,
+    skewed: bool = False,
+    spread: float = SPREAD,
+    like_rate: float = LIKE_RATE,
 ) -> World:
     """A world of one kind of taste structure.
 
     `skewed` gives one face 86 % of all votes, as in production; otherwise faces are equally
     frequent. Tones are equally frequent; styles are of unequal popularity. `spread` is the
-    standard deviation of the log-odds: how decided people are.
+    standard deviation of the log-odds: how decided people are; `like_rate` is the share of likes.
     """
     rng = np.random.default_rng([KINDS.index(kind), seed])
     tastes = {"low-rank": _low_rank, "rules": _rules, "random": _random_effects}[kind]
@@ -171,7 +177,7 @@ def make_world(
         tone_share=np.full(len(SKIN_TONES), 1 / len(SKIN_TONES)),
         style_share=popularity / popularity.sum(),
     )
-    return _at_like_rate(world)
+    return _at_like_rate(world, like_rate)
 
 
 def style_names(count: int) -> tuple[str, ...]:
@@ -214,14 +220,14 @@ def _random_effects(faces: int, tones: int, styles: int, rng: np.random.Generato
     return np.asarray(sum(effects[1:], effects[0]))
 
 
-def _at_like_rate(world: World) -> World:
-    """Shift all log-odds alike until the share of likes over all votes is LIKE_RATE."""
+def _at_like_rate(world: World, like_rate: float = LIKE_RATE) -> World:
+    """Shift all log-odds alike until the share of likes over all votes is `like_rate`."""
     low, high = -20.0, 20.0
     share = world.cell_share
     for _ in range(60):
         middle = (low + high) / 2
         rate = float((share * _sigmoid(world.log_odds + middle)).sum())
-        low, high = (middle, high) if rate < LIKE_RATE else (low, middle)
+        low, high = (middle, high) if rate < like_rate else (low, middle)
     return replace(world, log_odds=world.log_odds + low)
 
 
