@@ -7,6 +7,7 @@ file, the change a tired person could make, and the fewest tests that must catch
 
 from tests.guards import (
     cloud,
+    evidence,
     healing,
     image,
     login,
@@ -38,4 +39,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *page.MUTANTS,
     *serving.MUTANTS,
     *healing.MUTANTS,
+    *evidence.MUTANTS,
 )
