@@ -29,7 +29,7 @@ REDRAWN_IN = 26
 """The week of the year, from 0, in which tastes change."""
 REDRAWN = 0.3
 """The share of styles whose tastes are drawn anew."""
-TAIL, MOST_VOTES, LARGEST_SHARE = 0.9, 800, 0.1
+TAIL, MOST_VOTES, LARGEST_SHARE = 1.2, 800, 0.1
 """Heavy groups: Pareto's index, and the most votes and the largest share of all votes of one."""
 NOISE = 0.6
 """Standard deviation of a broken table's noise, in logits."""

@@ -257,7 +257,7 @@ def geometric(groups: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def heavy(groups: int, rng: np.random.Generator) -> np.ndarray:
-    """Pareto's tail of index 0.9: most vote once, a few hundreds of times."""
+    """Pareto's tail of index 0.9: nearly half vote once, a few hundreds of times."""
     return np.minimum((1 - rng.random(groups)) ** (-1 / 0.9), 800).astype(np.int64)
 
 
