@@ -1,8 +1,7 @@
 """Votes of worlds with a known truth, as the stages' own values, and exact quality.
 
 A bench wants millions of votes as cells without writing a file first, so this goes from a
-world's codes straight to `task.prepare`'s values; the split is drawn by group with the shares
-of the real one. Quality needs no test votes: how often each cell is voted on and liked is
+world's codes straight to `task.prepare`'s values; the fold is drawn by group. Quality needs no test votes: how often each cell is voted on and liked is
 known, so log-loss, AUC and F1 are those of infinitely many of them.
 """
 
@@ -13,28 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from common.feedback import (
-    FACE_SHAPES,
-    SKIN_TONES,
-    SPLIT_PARTS,
-    TRAIN_BELOW,
-    VALIDATION_BELOW,
-    style_key,
-)
+from common.feedback import FACE_SHAPES, SKIN_TONES, style_key
 from local.world import Votes, World
 from task import features, metrics
 from task.features import Vocabulary
-from task.prepare import (
-    NO_TIME,
-    REAL,
-    SCORE_UNIT,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Cells,
-    Prepared,
-    TestVotes,
-)
+from task.folds import FOLDS
+from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,12 +35,11 @@ class Quality:
     f1: float
 
 
-def split_of(group: Ints, seed: int) -> NDArray[np.int8]:
-    """TRAIN, VALIDATION or TEST of each vote (N,), drawn by group with the real shares."""
+def fold_of(group: Ints, seed: int) -> NDArray[np.int8]:
+    """The fold of each vote (N,), drawn by group."""
     groups = int(group.max()) + 1 if len(group) else 0
-    part = np.random.default_rng([seed, 1]).integers(0, SPLIT_PARTS, groups)
-    side = np.where(part < TRAIN_BELOW, TRAIN, np.where(part < VALIDATION_BELOW, VALIDATION, TEST))
-    return np.asarray(side[group], dtype=np.int8)
+    fold = np.random.default_rng([seed, 1]).integers(0, FOLDS, groups)
+    return np.asarray(fold[group], dtype=np.int8)
 
 
 def levels_of(world: World) -> Vocabulary:
@@ -74,25 +56,26 @@ def places(world: World, vocabulary: Vocabulary) -> tuple[Ints, Ints, Ints]:
     )
 
 
-def prepared(world: World, votes: Votes, split: NDArray[np.int8]) -> Prepared:
+def prepared(world: World, votes: Votes, fold: NDArray[np.int8]) -> Prepared:
     """What `task.prepare` would make of these votes, without base data."""
     levels = levels_of(world)
     face, tone, style = places(world, levels)
     codes = face[votes.face], tone[votes.tone], style[votes.style]
     return Prepared(
         levels=levels,
-        cells=cells_of(codes, votes, split, levels.sizes),
-        test=_test_votes(codes, votes, split == TEST),
+        cells=cells_of(codes, votes, fold, levels.sizes),
+        unit=1,
+        examples=_examples(codes, votes, fold),
         base_rejected={},
     )
 
 
 def cells_of(
-    codes: tuple[Ints, Ints, Ints], votes: Votes, split: NDArray[np.int8], sizes: tuple[int, ...]
+    codes: tuple[Ints, Ints, Ints], votes: Votes, fold: NDArray[np.int8], sizes: tuple[int, ...]
 ) -> Cells:
     """Count votes with these codes (N,) into real cells."""
-    shape = (3, *sizes)
-    at = np.ravel_multi_index((split.astype(np.int64), *codes), shape)
+    shape = (FOLDS, *sizes)
+    at = np.ravel_multi_index((fold.astype(np.int64), *codes), shape)
     length = int(np.prod(shape))
     n = np.bincount(at, minlength=length)
     like = np.bincount(at[votes.like], minlength=length)
@@ -103,7 +86,7 @@ def cells_of(
     where = np.unravel_index(kept, shape)
     return Cells(
         source=np.full(kept.shape, REAL, dtype=np.int8),
-        split=where[0].astype(np.int8),
+        fold=where[0].astype(np.int8),
         face=where[1].astype(np.int32),
         tone=where[2].astype(np.int32),
         style=where[3].astype(np.int32),
@@ -115,16 +98,17 @@ def cells_of(
     )
 
 
-def _test_votes(codes: tuple[Ints, Ints, Ints], votes: Votes, mask: NDArray[np.bool_]) -> TestVotes:
-    _, group = np.unique(votes.group[mask], return_inverse=True)
-    return TestVotes(
-        group=group.astype(np.int32),
-        face=codes[0][mask].astype(np.int32),
-        tone=codes[1][mask].astype(np.int32),
-        style=codes[2][mask].astype(np.int32),
-        like=votes.like[mask],
-        score=votes.score[mask],
-        feedback_at=np.full(int(mask.sum()), NO_TIME, dtype=np.int64),
+def _examples(codes: tuple[Ints, Ints, Ints], votes: Votes, fold: NDArray[np.int8]) -> Examples:
+    return Examples(
+        group=votes.group.astype(np.uint64),
+        fold=fold,
+        face=codes[0].astype(np.int8),
+        tone=codes[1].astype(np.int8),
+        style=codes[2].astype(np.int32),
+        like=votes.like,
+        score=votes.score.astype(np.float32),
+        feedback_at=np.full(len(fold), NO_TIME, dtype=np.int64),
+        test=np.zeros(len(fold), dtype=bool),
     )
 
 

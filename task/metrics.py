@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Counts = NDArray[np.int64] | NDArray[np.float64]
+"""Likes or dislikes: whole numbers of votes, or weighted ones."""
 
 CLIP = 1e-7
 """Probabilities are kept this far from 0 and 1 in the log-loss."""
@@ -33,18 +35,18 @@ def log_losses(p: Floats) -> tuple[Floats, Floats]:
     return -np.log(safe), -np.log1p(-safe)
 
 
-def log_loss(p: Floats, like: Ints, dislike: Ints) -> float:
+def log_loss(p: Floats, like: Counts, dislike: Counts) -> float:
     """Mean negative log-likelihood of a vote; NaN without votes."""
     of_like, of_dislike = log_losses(p)
     return mean(dot(of_like, like) + dot(of_dislike, dislike), like, dislike)
 
 
-def brier(p: Floats, like: Ints, dislike: Ints) -> float:
+def brier(p: Floats, like: Counts, dislike: Counts) -> float:
     """Mean squared error of the probability; NaN without votes."""
     return mean(dot((1.0 - p) ** 2, like) + dot(p**2, dislike), like, dislike)
 
 
-def confusion(answer: NDArray[np.bool_], like: Ints, dislike: Ints) -> Ints:
+def confusion(answer: NDArray[np.bool_], like: Counts, dislike: Counts) -> Ints:
     """Counts [[true −, false +], [false −, true +]] of the answers: (2, 2)."""
     return np.array(
         [
@@ -85,13 +87,13 @@ def recall(table: NDArray[np.number]) -> Floats:
     return _ratio(counts[..., 1, 1], counts[..., 1, :].sum(axis=-1), 0.0)
 
 
-def majority(like: Ints, dislike: Ints) -> Ints:
+def majority(like: Counts, dislike: Counts) -> Ints:
     """The confusion table of always answering the more frequent vote."""
     answer = np.full(like.shape, bool(like.sum() >= dislike.sum()))
     return confusion(answer, like, dislike)
 
 
-def placements(p: Floats, like: Ints, dislike: Ints) -> tuple[Floats, Floats]:
+def placements(p: Floats, like: Counts, dislike: Counts) -> tuple[Floats, Floats]:
     """For each cell, the share of dislikes that a like there outranks, and of likes above it.
 
     Ties count one half. Their means over likes and dislikes are both the AUC; their spread
@@ -107,14 +109,14 @@ def placements(p: Floats, like: Ints, dislike: Ints) -> tuple[Floats, Floats]:
     )
 
 
-def auc(p: Floats, like: Ints, dislike: Ints) -> float:
+def auc(p: Floats, like: Counts, dislike: Counts) -> float:
     """Area under the ROC curve; NaN when a class is missing."""
     if not like.sum() or not dislike.sum():
         return float("nan")
-    return dot(placements(p, like, dislike)[0], like) / int(like.sum())
+    return dot(placements(p, like, dislike)[0], like) / float(like.sum())
 
 
-def roc(p: Floats, like: Ints, dislike: Ints, points: int = 101) -> list[list[float]]:
+def roc(p: Floats, like: Counts, dislike: Counts, points: int = 101) -> list[list[float]]:
     """The ROC curve as [false-positive rate, true-positive rate], thinned to `points`."""
     if not like.sum() or not dislike.sum():
         return []
@@ -130,15 +132,15 @@ def bins(p: Floats) -> NDArray[np.intp]:
     return np.minimum((p * BINS).astype(np.intp), BINS - 1)
 
 
-def calibration_error(p: Floats, like: Ints, dislike: Ints) -> float:
+def calibration_error(p: Floats, like: Counts, dislike: Counts) -> float:
     """Mean over votes of |observed − predicted| per bin; NaN without votes."""
     gap = np.bincount(bins(p), like * (1.0 - p) - dislike * p, BINS)
     return mean(float(np.abs(gap).sum()), like, dislike)
 
 
-def mean(total: float, like: Ints, dislike: Ints) -> float:
+def mean(total: float, like: Counts, dislike: Counts) -> float:
     """A total per vote; NaN without votes."""
-    votes = int(like.sum() + dislike.sum())
+    votes = float(like.sum() + dislike.sum())
     return total / votes if votes else float("nan")
 
 

@@ -1,12 +1,12 @@
-"""Votes to cells: everything that training and evaluation need, at the size of the choices.
+"""Votes to cells: everything that training needs, at the size of the choices.
 
-A cell is one (split, source, face, tone, style) with its counts of likes and dislikes and the
-exact integer sums of its scores. Loss, gradient and every metric are exact functions of
-cells, so from here on the cost no longer grows with the number of votes. Only the test votes
-are also kept one by one, with their group, for the comparison by group.
+A cell is one (source, fold, face, tone, style) with its counts of likes and dislikes and the
+exact integer sums of its scores. Loss and gradient are exact functions of cells, so from here on
+the cost of training no longer grows with the number of votes. The real votes are also kept one by
+one as `Examples`, with group and time: what a model is judged on.
 
 The codes here cover every name in the snapshot: they are addresses, not a vocabulary. What a
-model may know is `train_vocabulary`, the levels that occur in train. Not a data frame
+model may know is `train_vocabulary`, the levels that it learns from. Not a data frame
 group-by: it was measured 24 to 32 times slower and needs nine times the memory.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,15 @@ from task import features
 from task.base import BaseRows
 from task.features import TONES, Vocabulary
 from task.files import reading, write_whole
+from task.folds import FOLDS, fold_numbers
 from task.tally import group_numbers
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
 CELLS, PREPARED = "cells.safetensors", "prepared.json"
-SPLITS = ("train", "validation", "test")
-TRAIN, VALIDATION, TEST = range(3)
+TEST = "test"
+"""The side of the fixed 70/15/15 split on which a version of format 1 was never fitted."""
 BASE, REAL = range(2)
 SCORE_UNIT = 10_000
 """Scores are summed as integers of 1/10,000, so sums do not depend on the order."""
@@ -47,15 +48,52 @@ NO_TIME = np.iinfo(np.int64).min
 _FACES = ("", *FACE_SHAPES)
 _STATS = ("n_like", "n_dislike", "n_scored", "score_sum", "score_square")
 _COLUMNS = ["split", "face_shape", "skin_tone", "hairstyle", "feedback"]
-_PER_STYLE = len(SPLITS) * len(_FACES) * len(TONES)
+_PER_STYLE = FOLDS * len(_FACES) * len(TONES)
+_DAY = 86_400 * 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recency:
+    """How much older votes count: `cutoff` is now, in microseconds; 0 days is off.
+
+    A vote `half_life_days` before the cutoff counts half, one before the window not at all. With
+    either, a vote without a time counts as if it were as old as the oldest that has one: nobody
+    knows, and it must not count as new.
+    """
+
+    cutoff: int = 0
+    half_life_days: int = 0
+    window_days: int = 0
+
+    @property
+    def unit(self) -> int:
+        """Weights are whole numbers of 1/unit, so that sums do not depend on the order."""
+        return 1_000 if self.half_life_days else 1
+
+    def weights(self, feedback_at: Ints, oldest: int) -> Ints:
+        """The weight of each vote (N,) in 1/unit; `oldest` is the first time there is."""
+        at = np.where(feedback_at == NO_TIME, oldest, feedback_at)
+        days = np.maximum(self.cutoff - at, 0) // _DAY
+        weights = np.full(len(at), self.unit, dtype=np.int64)
+        if self.half_life_days:
+            weights = np.rint(self.unit * 0.5 ** (days / self.half_life_days)).astype(np.int64)
+        if self.window_days:
+            weights[days >= self.window_days] = 0
+        return weights
+
+
+EVERY_VOTE = Recency()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """C cells as columns, each of shape (C,), in the order (source, split, face, tone, style)."""
+    """C cells as columns, each of shape (C,), in the order (source, fold, face, tone, style).
+
+    Base rows stand in fold 0 and are no part of it: they are never held out.
+    """
 
     source: NDArray[np.int8]
-    split: NDArray[np.int8]
+    fold: NDArray[np.int8]
     face: Codes
     tone: Codes
     style: Codes
@@ -68,8 +106,8 @@ class Cells:
     def where(self, mask: NDArray[np.bool_]) -> Cells:
         return Cells(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
-    def of(self, source: int, split: int) -> Cells:
-        return self.where((self.source == source) & (self.split == split))
+    def of(self, source: int) -> Cells:
+        return self.where(self.source == source)
 
     @property
     def votes(self) -> int:
@@ -77,57 +115,71 @@ class Cells:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestVotes:
-    """The N real test votes one by one: codes, vote, group and time, each (N,).
+class Examples:
+    """The N real votes one by one: codes, vote, group, fold and time, each (N,).
 
-    `group` numbers the groups from 0 in the order of their hashes; `score` is NaN where missing;
-    `feedback_at` is in microseconds since 1970 UTC, or NO_TIME.
+    `group` is the first 8 bytes of the group's hash; `score` is NaN where missing; `feedback_at`
+    is in microseconds since 1970 UTC, or NO_TIME; `test` says which stand on the test side of the
+    fixed split that versions of format 1 were fitted by.
     """
 
-    __test__ = False
-
-    group: Codes
-    face: Codes
-    tone: Codes
+    group: NDArray[np.uint64]
+    fold: NDArray[np.int8]
+    face: NDArray[np.int8]
+    tone: NDArray[np.int8]
     style: Codes
     like: NDArray[np.bool_]
-    score: NDArray[np.float64]
+    score: NDArray[np.float32]
     feedback_at: Ints
+    test: NDArray[np.bool_]
 
-    def where(self, mask: NDArray[np.bool_]) -> TestVotes:
-        return TestVotes(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
+    def where(self, mask: NDArray[np.bool_]) -> Examples:
+        return Examples(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
+
+    def __len__(self) -> int:
+        return len(self.like)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What training and evaluation start from."""
+    """What training and evaluation start from. The cells' counts are in 1/`unit` of a vote."""
 
     levels: Vocabulary
     cells: Cells
-    test: TestVotes
+    unit: int
+    examples: Examples
     base_rejected: dict[str, int]
 
 
-def prepare(votes: Path, base: BaseRows) -> Prepared:
-    """Count a snapshot and the base rows into cells. Memory: one batch and the cells."""
-    tally = _Tally()
-    test = [tally.add_votes(batch) for batch in _batches(votes)]
+def prepare(votes: Path, base: BaseRows, recency: Recency = EVERY_VOTE) -> Prepared:
+    """Count a snapshot and the base rows into cells. Memory: one batch, the cells, the examples."""
+    with reading(votes, made_by="export"), pq.ParquetFile(votes) as file:
+        examples = _no_examples(file.metadata.num_rows)
+    tally, start = _Tally(recency, _oldest(votes)), 0
+    for batch in _batches(votes):
+        start += tally.add_votes(batch, examples, start)
     real = tally.counts
     tally.counts = np.zeros_like(real)
     tally.add_base(base)
     levels, order = tally.levels()
     cells = _cells([tally.counts, _grown(real, tally.counts.shape[1])], order)
+    if len(order):
+        examples.style[:] = order[examples.style]
     return Prepared(
-        levels=levels, cells=cells, test=_test_votes(test, order), base_rejected=base.rejected
+        levels=levels,
+        cells=cells,
+        unit=recency.unit,
+        examples=examples,
+        base_rejected=base.rejected,
     )
 
 
 def train_vocabulary(prepared: Prepared) -> Vocabulary:
-    """The names that a model may know: those that occur in train, base rows included."""
-    train = prepared.cells.where(prepared.cells.split == TRAIN)
+    """The names that a model may know: those it learns from, base rows included."""
     faces, _, styles = prepared.levels.sizes
+    cells = prepared.cells
     return prepared.levels.restrict(
-        np.bincount(train.face, minlength=faces) > 0, np.bincount(train.style, minlength=styles) > 0
+        np.bincount(cells.face, minlength=faces) > 0, np.bincount(cells.style, minlength=styles) > 0
     )
 
 
@@ -140,9 +192,13 @@ def encode(cells: Cells, levels: Vocabulary, vocabulary: Vocabulary) -> tuple[Co
 def save(prepared: Prepared, folder: Path) -> None:
     """Write `cells.safetensors` and `prepared.json`."""
     arrays = {f"cells.{name}": values for name, values in vars(prepared.cells).items()}
-    arrays |= {f"test.{name}": values for name, values in vars(prepared.test).items()}
+    arrays |= {f"examples.{name}": values for name, values in vars(prepared.examples).items()}
     save_file(arrays, folder / CELLS)
-    text = {"levels": prepared.levels.as_dict(), "base_rejected": prepared.base_rejected}
+    text = {
+        "levels": prepared.levels.as_dict(),
+        "unit": prepared.unit,
+        "base_rejected": prepared.base_rejected,
+    }
     write_whole(folder / PREPARED, json.dumps(text, ensure_ascii=False))
 
 
@@ -151,17 +207,21 @@ def load(folder: Path) -> Prepared:
     with reading(folder / CELLS, made_by="prepare"):
         arrays = load_file(folder / CELLS)
         cells = Cells(**{f.name: arrays[f"cells.{f.name}"] for f in fields(Cells)})
-        test = TestVotes(**{f.name: arrays[f"test.{f.name}"] for f in fields(TestVotes)})
+        examples = Examples(**{f.name: arrays[f"examples.{f.name}"] for f in fields(Examples)})
     with reading(folder / PREPARED, made_by="prepare"):
         text = json.loads((folder / PREPARED).read_text("utf-8"))
         levels, rejected = features.from_dict(text["levels"]), text["base_rejected"]
-    return Prepared(levels=levels, cells=cells, test=test, base_rejected=rejected)
+        unit = int(text["unit"])
+    return Prepared(
+        levels=levels, cells=cells, unit=unit, examples=examples, base_rejected=rejected
+    )
 
 
 class _Tally:
-    """Dense counts (5 statistics, S × 54) that grow with the styles met, and their names."""
+    """Dense counts (5 statistics, S × 180) that grow with the styles met, and their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, recency: Recency, oldest: int) -> None:
+        self.recency, self.oldest = recency, oldest
         self.codes: dict[str, int] = {}
         self.spellings: list[Counter[str]] = []
         self.counts: Ints = np.zeros((len(_STATS), 0), dtype=np.int64)
@@ -173,57 +233,58 @@ class _Tally:
             self.spellings.append(Counter())
         return self.codes[key]
 
-    def add_votes(self, batch: pa.RecordBatch) -> dict[str, Any]:
-        """Count one batch of the snapshot; returns its test votes."""
-        split = _decode(batch, "split", SPLITS.index)
-        face = _decode(batch, "face_shape", _face)
+    def add_votes(self, batch: pa.RecordBatch, examples: Examples, start: int) -> int:
+        """Count one batch of the snapshot, and note its votes from `start` on; returns how many."""
+        face = _face_order()[_decode(batch, "face_shape", _face)]
         tone = _decode(batch, "skin_tone", TONES.index)
         style = _decode(batch, "hairstyle", self.style)
         like = _decode(batch, "feedback", _is_like).astype(bool)
-        self._count_spellings(batch, split == TRAIN)
+        groups = pa.chunked_array([batch.column("group")])
+        fold = fold_numbers(groups)
+        feedback_at = _microseconds(batch.column("feedback_at"))
+        weight = self.recency.weights(feedback_at, self.oldest)
+        self._count_spellings(batch, weight > 0)
         score = batch.column("score").to_numpy(zero_copy_only=False)
-        self._add(_address(split, face, tone, style), like, score)
-        mask = split == TEST
-        return {
-            "group": group_numbers(
-                pa.chunked_array([batch.column("group").filter(pa.array(mask))])
-            ),
-            "feedback_at": _microseconds(batch.column("feedback_at"))[mask],
-            "face": face[mask].astype(np.int8),
-            "tone": tone[mask].astype(np.int8),
-            "style": style[mask].astype(np.int32),
-            "like": like[mask],
-            "score": score[mask],
-        }
+        self._add(_address(fold, face, tone, style), like, score, weight)
+        here = slice(start, start + len(like))
+        examples.group[here], examples.fold[here] = group_numbers(groups), fold
+        examples.face[here], examples.tone[here], examples.style[here] = face, tone, style
+        examples.like[here], examples.score[here] = like, score
+        examples.feedback_at[here] = feedback_at
+        examples.test[here] = _decode(batch, "split", TEST.__eq__).astype(bool)
+        return len(like)
 
     def add_base(self, base: BaseRows) -> None:
-        """Count the base rows: always in train."""
-        face = np.array([_face(name) for name in base.face_shape], dtype=np.int64)
+        """Count the base rows: always learned from, never held out."""
+        face = _face_order()[np.array([_face(name) for name in base.face_shape], dtype=np.int64)]
         tone = np.array([TONES.index(name) for name in base.skin_tone], dtype=np.int64)
         style = np.array([self.style(name) for name in base.hairstyle], dtype=np.int64)
         for name in base.hairstyle:
             self.spellings[self.style(name)][display_name(name)] += 1
-        split = np.full(face.shape, TRAIN)
-        self._add(_address(split, face, tone, style), base.like, base.score)
+        fold = np.zeros(face.shape, dtype=np.int8)
+        weight = np.ones(face.shape, dtype=np.int64)
+        self._add(_address(fold, face, tone, style), base.like, base.score, weight)
 
-    def _add(self, at: Ints, like: NDArray[np.bool_], score: NDArray[np.float64]) -> None:
+    def _add(
+        self, at: Ints, like: NDArray[np.bool_], score: NDArray[np.float64], weight: Ints
+    ) -> None:
         size = len(self.codes) * _PER_STYLE
         self.counts = _grown(self.counts, size)
-        liked = np.bincount(at[like], minlength=size)
         known = ~np.isnan(score)
         units = np.rint(score[known] * SCORE_UNIT)
-        where = at[known]
-        self.counts[0] += liked
-        self.counts[1] += np.bincount(at, minlength=size) - liked
-        self.counts[2] += np.bincount(where, minlength=size)
+        where, some = at[known], weight[known]
         # Sums of integers below 2^53 are exact in float64 within one batch.
-        self.counts[3] += np.bincount(where, units, size).astype(np.int64)
-        self.counts[4] += np.bincount(where, units * units, size).astype(np.int64)
+        liked = np.bincount(at[like], weight[like], size).astype(np.int64)
+        self.counts[0] += liked
+        self.counts[1] += np.bincount(at, weight, size).astype(np.int64) - liked
+        self.counts[2] += np.bincount(where, some, size).astype(np.int64)
+        self.counts[3] += np.bincount(where, some * units, size).astype(np.int64)
+        self.counts[4] += np.bincount(where, some * (units * units), size).astype(np.int64)
 
-    def _count_spellings(self, batch: pa.RecordBatch, train: NDArray[np.bool_]) -> None:
+    def _count_spellings(self, batch: pa.RecordBatch, learned: NDArray[np.bool_]) -> None:
         column = batch.column("hairstyle")
         names = column.dictionary.to_pylist()
-        times = np.bincount(column.indices.to_numpy()[train], minlength=len(names))
+        times = np.bincount(column.indices.to_numpy()[learned], minlength=len(names))
         for name, count in zip(names, times.tolist(), strict=True):
             self.spellings[self.style(name)][display_name(name)] += count
 
@@ -238,15 +299,16 @@ class _Tally:
         return levels, order
 
 
-def _batches(votes: Path) -> Iterator[pa.RecordBatch]:
+def _batches(
+    votes: Path, columns: Sequence[str] = (*_COLUMNS, "score", "group", "feedback_at")
+) -> Iterator[pa.RecordBatch]:
     with (
         reading(votes, made_by="export"),
         pq.ParquetFile(votes, read_dictionary=_COLUMNS) as file,
     ):
-        columns = [*_COLUMNS, "score", "group", "feedback_at"]
         # One row group after the other: `iter_batches` was measured to hold ten times the memory.
         for number in range(file.num_row_groups):
-            yield from file.read_row_group(number, columns, use_threads=False).to_batches()
+            yield from file.read_row_group(number, list(columns), use_threads=False).to_batches()
 
 
 def _decode(batch: pa.RecordBatch, name: str, code: Any) -> Ints:
@@ -269,10 +331,20 @@ def _is_like(value: str) -> int:
     return ("dislike", "like").index(value)
 
 
-def _address(split: Ints, face: Ints, tone: Ints, style: Ints) -> Ints:
+def _address(fold: NDArray[Any], face: Codes, tone: Ints, style: Ints) -> Ints:
     # Style is the slowest index, so a new style only lengthens the counts.
-    at = ((style * len(SPLITS) + split) * len(_FACES) + face) * len(TONES) + tone
+    at = ((style * FOLDS + fold) * len(_FACES) + face) * len(TONES) + tone
     return np.asarray(at)
+
+
+def _oldest(votes: Path) -> int:
+    """The first `feedback_at` of a snapshot; NO_TIME when none has a time."""
+    first = NO_TIME
+    for batch in _batches(votes, ["feedback_at"]):
+        times = batch.column("feedback_at").drop_null().cast(pa.int64()).to_numpy()
+        if len(times):
+            first = int(times.min()) if first == NO_TIME else min(first, int(times.min()))
+    return first
 
 
 def _microseconds(column: pa.Array) -> Ints:
@@ -286,15 +358,14 @@ def _grown(counts: Ints, size: int) -> Ints:
 
 def _cells(counts: list[Ints], order: Codes) -> Cells:
     """The non-empty cells of [base, real] counts in canonical order."""
-    face_order = _face_order()
     columns: list[NDArray[np.int64]] = []
     for source, stats in enumerate(counts):
         at = np.flatnonzero(stats[0] + stats[1])
-        style, split, face, tone = np.unravel_index(
-            at, (max(len(order), 1), len(SPLITS), len(_FACES), len(TONES))
+        style, fold, face, tone = np.unravel_index(
+            at, (max(len(order), 1), FOLDS, len(_FACES), len(TONES))
         )
         named = order[style] if len(order) else style
-        keys = [np.full(at.shape, source), split, face_order[face], tone, named]
+        keys = [np.full(at.shape, source), fold, face, tone, named]
         columns.append(np.stack([*keys, *stats[:, at]]).astype(np.int64))
     table = np.concatenate(columns, axis=1)
     table = table[:, np.lexsort(table[4::-1])]
@@ -311,27 +382,17 @@ def _face_order() -> Codes:
     return np.array([names[name] for name in _FACES], dtype=np.int32)
 
 
-def _test_votes(parts: list[dict[str, Any]], order: Codes) -> TestVotes:
-    if not parts:
-        empty = np.zeros(0, dtype=np.int32)
-        no_votes, no_times = np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64)
-        return TestVotes(
-            group=empty,
-            face=empty,
-            tone=empty,
-            style=empty,
-            like=no_votes,
-            score=no_times.astype(np.float64),
-            feedback_at=no_times,
-        )
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    _, number = np.unique(joined["group"], return_inverse=True)
-    return TestVotes(
-        group=number.astype(np.int32),
-        face=_face_order()[joined["face"]],
-        tone=joined["tone"].astype(np.int32),
-        style=order[joined["style"]].astype(np.int32),
-        like=joined["like"],
-        score=joined["score"].astype(np.float64),
-        feedback_at=joined["feedback_at"],
-    )
+def _no_examples(votes: int) -> Examples:
+    """Room for so many votes: filled in place, since joining parts would need it twice."""
+    kinds = {
+        "group": np.uint64,
+        "fold": np.int8,
+        "face": np.int8,
+        "tone": np.int8,
+        "style": np.int32,
+        "like": np.bool_,
+        "score": np.float32,
+        "feedback_at": np.int64,
+        "test": np.bool_,
+    }
+    return Examples(**{name: np.zeros(votes, dtype=kind) for name, kind in kinds.items()})

@@ -156,8 +156,8 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 
-def group_numbers(groups: pa.ChunkedArray) -> Numbers:
-    """The first 8 bytes of each group's hash as a number, shape (votes,)."""
+def group_numbers(groups: pa.ChunkedArray, *, first_byte: int = 0) -> Numbers:
+    """8 bytes of each group's hash as a number, from `first_byte` on, shape (votes,)."""
     column = groups.combine_chunks()
     if not pc.all(pc.equal(pc.binary_length(column), _GROUP_DIGITS), min_count=0).as_py():
         raise StoreError(
@@ -165,7 +165,7 @@ def group_numbers(groups: pa.ChunkedArray) -> Numbers:
             "the snapshot was altered; read again with --full"
         )
     digits = np.frombuffer(text_bytes(column), dtype=np.uint8).reshape(-1, _GROUP_DIGITS)
-    halves = _HEX[digits[:, :_NUMBER_DIGITS]]
+    halves = _HEX[digits[:, 2 * first_byte : 2 * first_byte + _NUMBER_DIGITS]]
     whole = np.ascontiguousarray((halves[:, ::2] << 4) | halves[:, 1::2])
     return whole.view(">u8").ravel().astype(np.uint64)
 

@@ -1,73 +1,78 @@
-"""Train the candidates, choose one on validation, and turn it into a score table.
+"""Fit the candidates on all votes, choose one, calibrate, and make the folds' models beside it.
 
-Both candidates see train cells only; validation decides which ships, how its probabilities
-are recalibrated and where its threshold stands. With fewer than 200 real validation votes
-there is nothing to decide on: the hierarchical model ships as it is, threshold 0.5.
+Every decision that a fold's model rests on (candidate, calibration, threshold) is made on its
+partner fold by a model that was fitted on neither, so a fold's votes reach nothing that they
+judge. The same decisions for the model that ships are made on all votes, each scored by the model
+of its fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from task import calibrate, metrics
+from task.candidates import (
+    EMBEDDING,
+    HIERARCHICAL,
+    Candidate,
+    FoldCounts,
+    Options,
+    Weights,
+    base_counts,
+    base_table,
+    choose,
+    embedding_candidate,
+    fold_counts,
+    held_out_loss,
+    hierarchical_candidate,
+    loss_weight,
+)
 from task.features import Vocabulary
+from task.folds import FOLDS, pair, partner
 from task.models import hierarchical
-from task.models.hierarchical import Counts, Head, Sizes, sigmoid
-from task.prepare import BASE, REAL, SCORE_UNIT, TRAIN, VALIDATION, Cells, Prepared, encode
+from task.models.crossed import Counts, Sizes, sigmoid
+from task.models.hierarchical import Base
+from task.prepare import BASE, REAL, Cells, Prepared, encode
 from task.prepare import train_vocabulary as vocabulary_of
 
 Floats = NDArray[np.float64]
-Weights = Mapping[str, NDArray[Any]]
-Choice = Literal["auto", "hierarchical", "embedding"]
 
-HIERARCHICAL, EMBEDDING = "hierarchical", "embedding"
+__all__ = ["Options", "Trained", "rebuild", "train"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a person may tune; see the settings of the same names."""
-
-    real_data_weight: float = 2.0
-    candidates: str = "auto"
-    batch_size: int = 64
-    max_epochs: int = 50
-    learning_rate: float = 0.001
-    early_stopping_patience: int = 7
-    seed: int = 0
+MIN_GROUPS = 200
+"""Effective groups from which on the network may compete."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One trained candidate. Tables are (F, T, S): like logits (class weights corrected), scores.
+class FoldModels:
+    """What each fold is judged by: like probability and score (FOLDS, F, T, S), threshold (FOLDS,).
 
-    `rounds` are sweeps or epochs; `best_round` the one whose weights were kept.
+    `constant` (FOLDS,) is the like rate of the votes outside each fold; `base` (F, T, S) the base
+    data's own answer, None without base data: what a first model must beat.
     """
 
-    name: str
-    weights: Weights
-    logit: Floats
+    like: Floats
     score: Floats
-    rounds: int
-    best_round: int
-    class_weights: tuple[float, float] = (1.0, 1.0)
-    curve: tuple[Mapping[str, float], ...] = ()
-    head: Head | None = None
+    threshold: Floats
+    constant: Floats
+    base: Floats | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The candidate that ships with its final tables, and the account of how it came to be."""
+    """The candidate that ships with its final table, its folds' models, and the account."""
 
     vocabulary: Vocabulary
     chosen: Candidate
     like: Floats
     threshold: float
     calibration: Mapping[str, Any]
+    folds: FoldModels
     account: dict[str, Any]
 
 
@@ -83,34 +88,51 @@ def train(
     vocabulary = vocabulary_of(prepared)
     codes = encode(prepared.cells, prepared.levels, vocabulary)
     cells = replace(prepared.cells, face=codes[0], tone=codes[1], style=codes[2])
-    validation = cells.of(REAL, VALIDATION)
-    enough = validation.votes >= calibrate.MIN_VOTES
-    fits: dict[str, Callable[[], Candidate]] = {
-        HIERARCHICAL: lambda: _hierarchical(cells, vocabulary.sizes, options),
-        EMBEDDING: lambda: _embedding(cells, vocabulary.sizes, options, checkpoint, progress),
-    }
-    found, lines = [], []
-    for name in _names(options.candidates, enough):
+    folds = fold_counts(cells, vocabulary.sizes, prepared.unit)
+    _, sizes = np.unique(prepared.examples.group, return_counts=True)
+    share = calibrate.effective_share(sizes)
+    groups = share * len(prepared.examples)
+    start = clock()
+    base = _fit_base(cells, vocabulary.sizes, options)
+    real_weight = loss_weight(REAL, options.real_data_weight)
+    found = [hierarchical_candidate(folds, base, real_weight)]
+    seconds = [clock() - start]
+    if options.candidates == EMBEDDING or (options.candidates == "auto" and groups >= MIN_GROUPS):
         start = clock()
-        found.append(fits[name]())
-        lines.append(_line(found[-1], validation, clock() - start))
-    best = min(range(len(found)), key=lambda i: _rank(lines[i]))
-    chosen = found[best]
-    like, threshold, calibration = _calibrated(chosen, validation, enough)
-    # What the hierarchical fit learned about the data is worth telling whichever ships.
-    head = next((candidate.head for candidate in found if candidate.head), None)
+        network = embedding_candidate(
+            cells,
+            prepared.unit,
+            vocabulary.sizes,
+            options,
+            competes=lambda logit: (
+                options.candidates == EMBEDDING or _better(logit, found[0], folds)
+            ),
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        found += [network] if network else []
+        seconds.append(clock() - start)
+    screened = len(seconds) > len(found)
+    chosen, fold_models, like, threshold, calibration = decide(
+        found[-1:] if options.candidates == EMBEDDING else found, folds, share, base[0]
+    )
     account = {
         "chosen": chosen.name,
-        "reason": _reason(options.candidates, enough, validation.votes),
-        "candidates": lines,
+        "reason": _reason(options.candidates, groups, screened),
+        "candidates": [
+            _line(each, folds, took) for each, took in zip(found, seconds, strict=False)
+        ],
         "curve": [line for candidate in found for line in candidate.curve],
-        "variances": _variances(head),
-        "base": _base(cells, validation, chosen, head, vocabulary.sizes, options),
+        "variances": _variances(found[0]),
+        "base": _base(cells, folds, found[0], options),
         "calibration": calibration,
         "threshold": threshold,
         "class_weights": list(chosen.class_weights),
-        "train_votes": cells.of(REAL, TRAIN).votes,
-        "validation_votes": validation.votes,
+        "votes": len(prepared.examples),
+        "groups": len(sizes),
+        "effective_groups": round(groups, 1),
+        "learned_votes": float(folds.n.sum()),
+        "settled": chosen.settled,
     }
     return Trained(
         vocabulary=vocabulary,
@@ -118,8 +140,48 @@ def train(
         like=like,
         threshold=threshold,
         calibration=calibration,
+        folds=fold_models,
         account=account,
     )
+
+
+def decide(
+    found: list[Candidate], folds: FoldCounts, share: float, base: Base | None
+) -> tuple[Candidate, FoldModels, Floats, float, dict[str, Any]]:
+    """Choose, recalibrate and set the threshold: for each fold by its partner, and for all.
+
+    Returns the candidate that ships, the folds' models, and its like table, threshold and
+    recalibration. `share` is the effective weight of a vote (see `calibrate`).
+    """
+    choices = choose(found, folds)
+    like, threshold = np.empty_like(folds.n), np.empty(FOLDS)
+    score = np.empty_like(folds.n)
+    for fold, choice in enumerate(choices):
+        of = found[choice]
+        u, v, threshold[fold] = _decisions(
+            of.pair_logit[pair(fold)][None], folds, [partner(fold)], share
+        )
+        like[fold] = sigmoid(u + v * of.fold_logit[fold])
+        score[fold] = of.fold_score[fold]
+    totals = [
+        sum(held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS))
+        for each in found
+    ]
+    chosen = found[int(np.argmin(totals))]
+    u, v, cut = _decisions(chosen.fold_logit, folds, list(range(FOLDS)), share)
+    votes = folds.n.sum()
+    outside = votes - folds.n.sum(axis=(1, 2, 3))
+    likes = folds.like.sum() - folds.like.sum(axis=(1, 2, 3))
+    constant = np.where(outside > 0, (likes + 1.0) / (outside + 2.0), 0.5)
+    models = FoldModels(
+        like=like,
+        score=score,
+        threshold=threshold,
+        constant=constant,
+        base=base_table(base, folds.sizes),
+    )
+    calibration = {"fitted": bool(votes), "u": u, "v": v}
+    return chosen, models, sigmoid(u + v * chosen.logit), cut, calibration
 
 
 def rebuild(metadata: Mapping[str, Any], weights: Weights, sizes: Sizes) -> tuple[Floats, Floats]:
@@ -136,213 +198,104 @@ def rebuild(metadata: Mapping[str, Any], weights: Weights, sizes: Sizes) -> tupl
     return sigmoid(calibration["u"] + calibration["v"] * logit), score
 
 
-def loss_weight(source: int, real_data_weight: float) -> float:
-    """A vote's weight in the loss: real 1, base 1/`real_data_weight`; with 0, base alone."""
-    if real_data_weight == 0:
-        return 1.0 if source == BASE else 0.0
-    return 1.0 if source == REAL else 1.0 / real_data_weight
+def _decisions(
+    logit: Floats, folds: FoldCounts, held: list[int], share: float
+) -> tuple[float, float, float]:
+    """(u, v, threshold) from folds (L) that these like logits (L, F, T, S) were not fitted on."""
+    n, like = folds.n[held], folds.like[held]
+    at = np.nonzero(n)
+    likes, dislikes = like[at], (n - like)[at]
+    if not len(likes):
+        return 0.0, 1.0, calibrate.DEFAULT_THRESHOLD
+    u, v = calibrate.recalibrate(logit[at], share * likes, share * dislikes)
+    # The threshold belongs to the probabilities as they are served: float32.
+    served = sigmoid(u + v * logit[at]).astype(np.float32).astype(np.float64)
+    effective = share * float(n.sum())
+    return u, v, calibrate.best_threshold(served, likes, dislikes, effective)
 
 
-def like_counts(cells: Cells, weight: float) -> Counts | None:
-    """The likes of some cells as sufficient statistics; None when there are none."""
-    n = (cells.n_like + cells.n_dislike).astype(np.float64) * weight
-    codes = (cells.face, cells.tone, cells.style)
-    return (
-        Counts(codes=codes, n=n, total=cells.n_like.astype(np.float64) * weight)
-        if n.any()
-        else None
-    )
+def _fit_base(cells: Cells, sizes: Sizes, options: Options) -> tuple[Base | None, Base | None]:
+    likes, scores = base_counts(cells, sizes, loss_weight(BASE, options.real_data_weight))
+    return hierarchical.fit_base(likes), hierarchical.fit_base(scores)
 
 
-def score_counts(cells: Cells, weight: float) -> Counts | None:
-    """The same of the scores, in 0..1."""
-    n = cells.n_scored.astype(np.float64) * weight
-    if not n.any():
-        return None
-    return Counts(
-        codes=(cells.face, cells.tone, cells.style),
-        n=n,
-        total=cells.score_sum.astype(np.float64) * (weight / SCORE_UNIT),
-        squares=cells.score_square.astype(np.float64) * (weight / SCORE_UNIT**2),
-    )
+def _better(logit: Floats, other: Candidate, folds: FoldCounts) -> bool:
+    """Whether these logits (F, T, S), fitted without the first pair, are better on it."""
+    first = (0, 1)
+    ours = sum(held_out_loss(logit, folds, fold) for fold in first)
+    return ours < sum(held_out_loss(other.pair_logit[0], folds, fold) for fold in first)
 
 
-def _names(choice: str, enough: bool) -> list[str]:
-    if choice != "auto":
-        return [choice]
-    return [HIERARCHICAL, EMBEDDING] if enough else [HIERARCHICAL]
-
-
-def _reason(choice: str, enough: bool, votes: int) -> str:
+def _reason(choice: str, groups: float, screened: bool) -> str:
     if choice != "auto":
         return f"the setting `candidates` asks for {choice}"
-    if not enough:
+    if groups < MIN_GROUPS:
         return (
-            f"{votes} real validation votes, fewer than {calibrate.MIN_VOTES}: "
-            "the hierarchical model, not recalibrated"
+            f"{groups:,.0f} effective groups, fewer than {MIN_GROUPS}: the hierarchical model alone"
         )
-    return "the lowest log-loss on validation"
+    if screened:
+        return "the network was not the better one on the first two folds: hierarchical"
+    return "the lowest log-loss on votes held out"
 
 
-def _hierarchical(cells: Cells, sizes: Sizes, options: Options) -> Candidate:
-    base, real = cells.of(BASE, TRAIN), cells.of(REAL, TRAIN)
-    of_base = loss_weight(BASE, options.real_data_weight)
-    of_real = loss_weight(REAL, options.real_data_weight)
-    like = hierarchical.fit_head(like_counts(base, of_base), like_counts(real, of_real), sizes)
-    score = hierarchical.fit_head(score_counts(base, of_base), score_counts(real, of_real), sizes)
-    rounds = (like.real or like.base).rounds if like.real or like.base else 0  # type: ignore[union-attr]
-    return Candidate(
-        name=HIERARCHICAL,
-        weights=hierarchical.to_weights(like, "like") | hierarchical.to_weights(score, "score"),
-        logit=like.table(sizes),
-        score=score.table(sizes),
-        rounds=rounds,
-        best_round=rounds,
-        head=like,
+def _line(candidate: Candidate, folds: FoldCounts, seconds: float) -> dict[str, Any]:
+    votes = float(folds.n.sum())
+    loss = sum(held_out_loss(candidate.fold_logit[f], folds, f) for f in range(FOLDS))
+    auc = metrics.auc(
+        candidate.fold_logit.ravel(), folds.like.ravel(), (folds.n - folds.like).ravel()
     )
-
-
-def _embedding(
-    cells: Cells,
-    sizes: Sizes,
-    options: Options,
-    checkpoint: Callable[[dict[str, NDArray[np.float32]]], None] | None,
-    progress: Callable[[int], None] | None,
-) -> Candidate:
-    # Imported here: torch takes seconds to start, and not every run trains the network.
-    from task.models import embedding
-
-    validation = cells.of(REAL, VALIDATION)
-    data = network_batch(cells.where(cells.split == TRAIN), options.real_data_weight)
-    trained = embedding.train(
-        sizes,
-        data,
-        network_batch(validation, 1.0) if validation.votes else None,
-        embedding.Options(
-            batch_size=options.batch_size,
-            max_epochs=options.max_epochs,
-            learning_rate=options.learning_rate,
-            patience=options.early_stopping_patience,
-            seed=options.seed,
-        ),
-        checkpoint=checkpoint,
-        progress=progress,
-    )
-    weights = embedding.class_weights(data)
-    logit, score = embedding.tables(trained.weights, sizes)
-    return Candidate(
-        name=EMBEDDING,
-        weights=trained.weights,
-        logit=logit - embedding.correction(weights),
-        score=score,
-        rounds=len(trained.curve),
-        best_round=trained.best_epoch,
-        class_weights=(float(weights[0]), float(weights[1])),
-        curve=tuple(asdict(epoch) for epoch in trained.curve),
-    )
-
-
-def network_batch(cells: Cells, real_data_weight: float) -> Any:
-    """Cells as the network's tensors; cells of weight 0 are left out."""
-    import torch
-
-    from task.models.embedding import Batch
-
-    weights = np.array([loss_weight(source, real_data_weight) for source in (BASE, REAL)])
-    kept = cells.where(weights[cells.source] > 0)
-
-    def tensor(values: NDArray[Any], scale: float = 1.0) -> torch.Tensor:
-        return torch.from_numpy((values * scale).astype(np.float32))
-
-    return Batch(
-        codes=torch.from_numpy(np.stack([kept.face, kept.tone, kept.style], axis=1).astype(int)),
-        weight=tensor(weights[kept.source]),
-        like=tensor(kept.n_like),
-        dislike=tensor(kept.n_dislike),
-        scored=tensor(kept.n_scored),
-        total=tensor(kept.score_sum, 1.0 / SCORE_UNIT),
-        square=tensor(kept.score_square, 1.0 / SCORE_UNIT**2),
-    )
-
-
-def _line(candidate: Candidate, validation: Cells, seconds: float) -> dict[str, Any]:
     return {
         "name": candidate.name,
-        "validation_log_loss": _loss(candidate.logit, validation),
-        "validation_auc": _auc(candidate.logit, validation),
+        "log_loss": loss / votes if votes else None,
+        "auc": None if np.isnan(auc) else auc,
         "seconds": round(seconds, 3),
         "rounds": candidate.rounds,
         "best_round": candidate.best_round,
+        "settled": candidate.settled,
     }
-
-
-def _rank(line: Mapping[str, Any]) -> float:
-    loss = line["validation_log_loss"]
-    return float("inf") if loss is None else float(loss)
-
-
-def _calibrated(
-    chosen: Candidate, validation: Cells, enough: bool
-) -> tuple[Floats, float, dict[str, Any]]:
-    """Final like probabilities (F, T, S), threshold, and the recalibration."""
-    if not enough:
-        identity = {"fitted": False, "u": 0.0, "v": 1.0}
-        return sigmoid(chosen.logit), calibrate.DEFAULT_THRESHOLD, identity
-    logit = _at(chosen.logit, validation)
-    u, v = calibrate.recalibrate(logit, validation.n_like, validation.n_dislike)
-    like = sigmoid(u + v * chosen.logit)
-    # The threshold belongs to the probabilities as they are served: float32.
-    served = _at(like.astype(np.float32).astype(np.float64), validation)
-    threshold = calibrate.best_threshold(served, validation.n_like, validation.n_dislike)
-    return like, threshold, {"fitted": True, "u": u, "v": v}
 
 
 def _base(
     cells: Cells,
-    validation: Cells,
-    chosen: Candidate,
-    head: Head | None,
-    sizes: Sizes,
+    folds: FoldCounts,
+    candidate: Candidate,
     options: Options,
 ) -> dict[str, Any]:
-    """How far the base data are believed, and validation with and without them."""
+    """How far the base data are believed, and two folds' log-loss with and without them."""
+    held = (0, 1)
+    votes = float(sum(folds.n[fold].sum() for fold in held))
     found: dict[str, Any] = {
-        "rows": cells.of(BASE, TRAIN).votes,
+        "rows": cells.of(BASE).votes,
         "trust": None,
         "trust_low": None,
         "trust_high": None,
-        "validation_log_loss_with": _loss(head.table(sizes) if head else chosen.logit, validation),
-        "validation_log_loss_without": None,
-        "validation_votes": validation.votes,
+        "log_loss_with": None,
+        "log_loss_without": None,
+        "votes": votes,
     }
-    real = like_counts(cells.of(REAL, TRAIN), loss_weight(REAL, options.real_data_weight))
-    if head is None or head.real is None or head.base is None or not real:
+    head = candidate.head
+    if head is None or head.real is None or head.base is None or not votes:
         return found
-    effects = head.real
-    alone = hierarchical.fit_head(None, real, sizes).table(sizes)
-    half = 1.645 * effects.trust_deviation
+    learned = [fold for fold in range(FOLDS) if fold not in held]
+    weight = loss_weight(REAL, options.real_data_weight)
+    n, like = (folds.n[learned].sum(axis=0), folds.like[learned].sum(axis=0))
+    alone = hierarchical.fit_head(None, Counts(n=n[None] * weight, total=like[None] * weight))
+    half = 1.645 * float(head.real.trust_deviation[0])
+    trust = float(head.real.trust[0])
+
+    def loss(logit: Floats) -> float:
+        return sum(held_out_loss(logit, folds, fold) for fold in held) / votes
+
     return found | {
-        "trust": effects.trust,
-        "trust_low": effects.trust - half,
-        "trust_high": effects.trust + half,
-        "validation_log_loss_without": _loss(alone, validation),
+        "trust": trust,
+        "trust_low": trust - half,
+        "trust_high": trust + half,
+        "log_loss_with": loss(candidate.pair_logit[0]),
+        "log_loss_without": loss(alone.table(folds.sizes)[0]),
     }
 
 
-def _variances(head: Head | None) -> dict[str, float]:
+def _variances(candidate: Candidate) -> dict[str, float]:
+    head = candidate.head
     effects = (head.real or head.base) if head else None
-    return dict(effects.variances) if effects else {}
-
-
-def _at(table: Floats, cells: Cells) -> Floats:
-    return table[cells.face, cells.tone, cells.style]
-
-
-def _loss(logit: Floats, cells: Cells) -> float | None:
-    p = sigmoid(_at(logit, cells))
-    return metrics.log_loss(p, cells.n_like, cells.n_dislike) if cells.votes else None
-
-
-def _auc(logit: Floats, cells: Cells) -> float | None:
-    found = metrics.auc(_at(logit, cells), cells.n_like, cells.n_dislike)
-    return None if np.isnan(found) else found
+    return {name: float(values[0]) for name, values in effects.variances.items()} if effects else {}
