@@ -16,7 +16,10 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "--candidates": ("candidates", "auto, hierarchical or embedding"),
     "--batch-size": ("batch_size", "cells in a batch of the network"),
     "--epochs": ("max_epochs", "epochs of the network at most"),
+    "--half-life-days": ("half_life_days", "a vote so much older than the cutoff counts half"),
+    "--window-days": ("window_days", "older votes are not learned from"),
     "--seed": ("seed", "seed of every random draw"),
+    "--gate": ("gate", "what a promotion needs: harm, superiority or f1"),
     "--min-improvement": ("min_improvement", "F1 that a challenger must be better by"),
     "--work-dir": ("work_dir", "folder of the runs in progress"),
 }
