@@ -80,7 +80,12 @@ def _operator(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     predict.add_argument("--version", help="model version (default: the active one)")
     _dry_run(predict)
     _command(commands, "doctor", "check the four addresses before the first run")
-    _command(commands, "status", "what is active, on hold, running")
+    status = _command(commands, "status", "what is active, on hold, running")
+    status.add_argument(
+        "--at",
+        metavar="TIME",
+        help="which version was live then, and why (ISO 8601; UTC without a zone)",
+    )
     history = _command(commands, "history", "runs and promotions, F1 over time")
     history.add_argument("--export", metavar="FILE", help="also write deployment_history.json")
     rollback = _command(commands, "rollback", "go back to a version, and hold promotion")

@@ -223,8 +223,12 @@ def doctor(call: Call) -> int:
 
 
 def status(call: Call) -> int:
-    """What is active, on hold, running."""
+    """What is active, on hold, running; or with --at, what was active then."""
     loop = call.loop
+    if call.arguments.at is not None:
+        at = operate.moment(call.arguments.at, loop.now())
+        call.say(operate.status_at(loop.registry, at), show.status_at)
+        return 0
     call.say(operate.status(loop.registry, loop.store, loop.now()), show.status)
     return 0
 
