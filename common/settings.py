@@ -10,13 +10,17 @@ so a flag, a variable and a field are the same word.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from common.errors import UsageError
+from common.former_settings import accepted, renamed, settled
 from common.setting_rules import PAGE, Rule, checked
 from common.setting_sources import environment_name, from_variables, from_yaml, read_env_file
+
+log = logging.getLogger(__name__)
 
 CREDENTIALS = ("db_password", "db_secret_arn", "db_iam_auth")
 API_KEYS = ("api_key", "api_key_secret_arn")
@@ -118,7 +122,11 @@ class Settings:
         None, "data", "base data from this CSV file instead of the generator", unit="path"
     )
     base_rows: int = _count(
-        10_000, "data", "base rows the generator makes", unit="rows", at_least=1, at_most=10_000_000
+        10_000,
+        "data",
+        "base rows the generator makes; 0 switches the base off, as an empty CSV does",
+        unit="rows",
+        at_most=10_000_000,
     )
     overlap_minutes: int = _count(
         60,
@@ -131,11 +139,10 @@ class Settings:
         0.20, "data", "more rejected vote cells than this stop the run (from 30 cells on)"
     )
     min_class_share: float = _share(
-        0.02,
+        0.04,
         "data",
-        "a rarer answer than this among the new votes stops the run (from 30 on)",
-        at_most=0.5,
-        why="the rarer of two answers never passes one half",
+        "an answer's share of the new votes below this part of its share of the earlier ones, by "
+        "more than chance, stops the run (from 30 on); 0 never does",
     )
     max_unknown_share: float = _share(0.90, "data", "more unknown values than this are warned of")
     max_duplicate_share: float = _share(0.50, "data", "more duplicates than this are warned of")
@@ -183,12 +190,63 @@ class Settings:
         "which candidates compete; a name forces one",
         choices=("auto", "hierarchical", "embedding"),
     )
+    half_life_days: int = _count(
+        0,
+        "training",
+        "a vote so much older than the cutoff counts half; 0 counts all alike",
+        unit="days",
+        at_most=36_500,
+    )
+    window_days: int = _count(
+        0,
+        "training",
+        "votes older than this at the cutoff are not learned from; 0 learns from all",
+        unit="days",
+        at_most=36_500,
+    )
+    personal: bool = _setting(
+        False,
+        "training",
+        "a person's own offset where user_id is known: backtest only, never published",
+    )
     seed: int = _count(0, "training", "seed of every random draw", at_most=2**32 - 1)
 
+    gate: str = _setting(
+        "harm",
+        "deployment",
+        "what a promotion needs: no harm beyond tolerated_loss and an expected gain, a proved "
+        "gain in log-loss, or a proved gain in F1",
+        choices=("harm", "superiority", "f1"),
+    )
+    tolerated_loss: float = _setting(
+        0.01,
+        "deployment",
+        "log-loss that a version may be worse by than its champion before that is harm",
+        unit="nats",
+        above=0.0,
+        at_most=1.0,
+        why="no number of votes excludes every loss, and a coin's own log-loss is 0.69",
+    )
+    yearly_risk: float = _share(
+        0.05,
+        "deployment",
+        "chance a year of promoting a version worse than its champion by more than tolerated_loss",
+        at_least=None,
+        above=0.0,
+        at_most=None,
+        below=1.0,
+        why="no promotion is free of risk, and none may be sure to do harm",
+    )
+    max_negative_flips: float = _share(
+        0.10,
+        "deployment",
+        "votes that the champion answered rightly and the challenger does not; more reject it",
+    )
     min_improvement: float = _setting(
         0.0,
         "deployment",
-        "the challenger's F1 must be shown better by more than this; negative allows a loss",
+        "F1 that the challenger must be better by: expected where above 0 (gate harm), proved "
+        "with gate f1; negative allows a loss there",
         unit="F1",
         at_least=-1.0,
         at_most=1.0,
@@ -230,17 +288,11 @@ class Settings:
     keep_snapshots: int = _count(
         10, "deployment", "vote snapshots kept", unit="snapshots", at_least=1, at_most=10_000
     )
-    min_test_votes: int = _count(
-        30, "deployment", "fewer real test votes leave the verdict undecided", unit="votes"
-    )
-    worth_detecting: float = _setting(
-        0.01,
+    min_test_groups: int = _count(
+        30,
         "deployment",
-        "the difference that `votes_needed` is worked out for",
-        unit="F1",
-        above=0.0,
-        at_most=1.0,
-        why="F1 is between 0 and 1, and no number of votes detects no difference",
+        "fewer people or photos among the judging votes leave the verdict undecided",
+        unit="groups",
     )
     min_accuracy: float = _floor("accuracy")
     min_precision: float = _floor("precision")
@@ -287,6 +339,7 @@ def _check_one_source(settings: Settings, names: tuple[str, ...]) -> None:
 RULES: Mapping[str, Rule] = {
     field.name: field.metadata["rule"] for field in dataclasses.fields(Settings)
 }
+_ACCEPTED = accepted(RULES)
 
 
 def load(
@@ -295,18 +348,20 @@ def load(
     env_file: Path | None,
     environ: Mapping[str, str],
     flags: Mapping[str, object],
+    warn: Callable[[str], None] = log.warning,
 ) -> Settings:
     """Settings from all sources; the later one wins, and each is checked even if overridden.
 
     yaml_path: must exist if given. env_file: may be absent. flags: setting → value, None for
-    "not given". Raises UsageError with rule, value and remedy; its text never holds a secret.
+    "not given". warn: told of each former name. Raises UsageError with rule, value and remedy;
+    its text never holds a secret.
     """
-    values: dict[str, Any] = from_yaml(yaml_path, RULES) if yaml_path else {}
+    values: dict[str, Any] = from_yaml(yaml_path, _ACCEPTED) if yaml_path else {}
     if env_file:
-        values |= from_variables(read_env_file(env_file), RULES, where=str(env_file))
-    values |= from_variables(environ, RULES, where="the environment")
+        values |= from_variables(read_env_file(env_file), _ACCEPTED, where=str(env_file))
+    values |= from_variables(environ, _ACCEPTED, where="the environment")
     values |= {name: value for name, value in flags.items() if value is not None}
-    return Settings(**values)
+    return Settings(**settled(values, warn))
 
 
 def require(settings: Settings, *names: str) -> tuple[str, ...]:
@@ -328,8 +383,17 @@ def require(settings: Settings, *names: str) -> tuple[str, ...]:
 
 def public(settings: Settings) -> dict[str, object]:
     """The settings that shape a run, for run.json: all but the addresses and the secret, which
-    say where it ran and not what it did. `dataclasses.replace(other, **public)` restores them.
+    say where it ran and not what it did. `restored` takes them back.
     """
     return {
         name: getattr(settings, name) for name, rule in RULES.items() if rule.section != "addresses"
     }
+
+
+def restored(settings: Settings, recorded: Mapping[str, Any]) -> Settings:
+    """The settings with what a run's record says shaped it, which may be of the release before.
+
+    What that release did not know of gets its default and not what is set today: a new setting
+    changes nothing until somebody sets it.
+    """
+    return dataclasses.replace(settings, **{**public(Settings()), **renamed(recorded)})

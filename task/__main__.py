@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupt.install()
     redact = logs.redactor(_secrets(os.environ.get("DB_PASSWORD")))
     settings: Settings | None = None
+    notes: list[str] = []
     try:
         flags = cli.flags_of(arguments)
         settings = load(
@@ -44,10 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             env_file=_env(arguments.env_file),
             environ=os.environ,
             flags=flags,
+            warn=notes.append,
         )
         redact = logs.redactor(_secrets(settings.db_password))
         run_id = _run_id(arguments)
         _log(arguments.log_level, settings, run_id)
+        for note in notes:  # logging itself needed the settings
+            log.warning("%s", note)
         from task.commands import COMMANDS, Call
         from task.stages import Loop
 

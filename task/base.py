@@ -82,7 +82,8 @@ def read_csv(path: Path) -> BaseRows:
 
     A line with too few or too many fields, without a style or with an unknown vote is rejected
     and counted. An unknown face or tone is the unknown class; a score that is none is missing.
-    UsageError if the file cannot be read as CSV in UTF-8, lacks a column or has no usable line.
+    A header without any line is an empty base: there is none to learn from. UsageError if the
+    file cannot be read as CSV in UTF-8, lacks a column, or has lines of which none is usable.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -93,10 +94,11 @@ def read_csv(path: Path) -> BaseRows:
             f"base_csv must be a readable CSV file in UTF-8, got {path}: {exc}. "
             "Correct the path, or save the file again as CSV UTF-8."
         ) from exc
-    if not rows.hairstyle:
+    if rows.rejected and not rows.hairstyle:
         raise UsageError(
-            f"base_csv must have at least one usable line, got none in {path} "
-            f"(rejected: {rows.rejected}). Leave base_csv out to use the built-in rules."
+            f"base_csv must be empty or have a usable line, got none in {path} "
+            f"(rejected: {rows.rejected}). Mend the lines, or leave only the header to learn "
+            "without base data."
         )
     return rows
 

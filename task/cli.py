@@ -16,7 +16,10 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "--candidates": ("candidates", "auto, hierarchical or embedding"),
     "--batch-size": ("batch_size", "cells in a batch of the network"),
     "--epochs": ("max_epochs", "epochs of the network at most"),
+    "--half-life-days": ("half_life_days", "a vote so much older than the cutoff counts half"),
+    "--window-days": ("window_days", "older votes are not learned from"),
     "--seed": ("seed", "seed of every random draw"),
+    "--gate": ("gate", "what a promotion needs: harm, superiority or f1"),
     "--min-improvement": ("min_improvement", "F1 that a challenger must be better by"),
     "--work-dir": ("work_dir", "folder of the runs in progress"),
 }
@@ -77,7 +80,12 @@ def _operator(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     predict.add_argument("--version", help="model version (default: the active one)")
     _dry_run(predict)
     _command(commands, "doctor", "check the four addresses before the first run")
-    _command(commands, "status", "what is active, on hold, running")
+    status = _command(commands, "status", "what is active, on hold, running")
+    status.add_argument(
+        "--at",
+        metavar="TIME",
+        help="which version was live then, and why (ISO 8601; UTC without a zone)",
+    )
     history = _command(commands, "history", "runs and promotions, F1 over time")
     history.add_argument("--export", metavar="FILE", help="also write deployment_history.json")
     rollback = _command(commands, "rollback", "go back to a version, and hold promotion")

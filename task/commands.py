@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from common.errors import AlreadyClaimedError, InterruptedRunError, NotDoneError, UsageError
-from common.settings import Settings, public, require
-from task import artifact, deploy, folder, gate, operate, pipeline, show, stages, versions
+from common.settings import Settings, public, require, restored
+from task import artifact, deploy, folder, operate, pipeline, show, stages, versions
 from task.files import write_whole
 from task.folder import RunFolder
 from task.interrupt import Interrupt, Stop
@@ -24,7 +24,7 @@ from task.prepare import CELLS, PREPARED
 from task.rollout import unproved
 from task.stages import Loop
 
-PREPARED_WITH = ("base_csv", "base_rows", "seed")
+PREPARED_WITH = ("base_csv", "base_rows", "half_life_days", "window_days", "personal", "seed")
 TRAINED_WITH = (
     *PREPARED_WITH,
     "real_data_weight",
@@ -34,7 +34,20 @@ TRAINED_WITH = (
     "learning_rate",
     "early_stopping_patience",
 )
-JUDGED_WITH = (*TRAINED_WITH, "confidence", *(each.name for each in fields(gate.Policy)))
+JUDGED_WITH = (
+    *TRAINED_WITH,
+    "gate",
+    "tolerated_loss",
+    "yearly_risk",
+    "max_negative_flips",
+    "min_improvement",
+    "confidence",
+    "min_test_groups",
+    "min_accuracy",
+    "min_precision",
+    "min_recall",
+    "min_f1",
+)
 SETTLED: Mapping[str, Sequence[str]] = {
     "train": PREPARED_WITH,
     "evaluate": TRAINED_WITH,
@@ -210,8 +223,12 @@ def doctor(call: Call) -> int:
 
 
 def status(call: Call) -> int:
-    """What is active, on hold, running."""
+    """What is active, on hold, running; or with --at, what was active then."""
     loop = call.loop
+    if call.arguments.at is not None:
+        at = operate.moment(call.arguments.at, loop.now())
+        call.say(operate.status_at(loop.registry, at), show.status_at)
+        return 0
     call.say(operate.status(loop.registry, loop.store, loop.now()), show.status)
     return 0
 
@@ -277,12 +294,13 @@ def replay(call: Call) -> int:
 def _resumed(call: Call) -> tuple[RunFolder, Loop]:
     """An earlier stage's folder, and its settings with the options of this call on top."""
     here = folder.find(call.settings.work_dir, call.arguments.run)
-    recorded = here.record().get("settings")
-    if recorded is None:
+    written = here.record().get("settings")
+    if written is None:
         raise NotDoneError(
             f"{here.run_id} must hold an exported run, its record has no settings; "
             "run `python -m task export` first"
         )
+    recorded = public(restored(call.settings, written))
     typed = {name: getattr(call.settings, name) for name in call.flags}
     settled = SETTLED.get(call.arguments.command, ())
     late = [name for name in settled if typed.get(name, recorded[name]) != recorded[name]]

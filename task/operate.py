@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from common.errors import NotDoneError, RetrainError, ServingError
+from common.errors import NotDoneError, RetrainError, ServingError, UsageError
 from common.healing import NOTHING_BEFORE, Healer, restore
 from common.registry import Registry
 from common.registry.records import (
@@ -23,6 +23,7 @@ from common.registry.records import (
     Run,
     rollback_target,
     to_json,
+    utc_text,
 )
 from common.serving import EcsService
 from common.serving.watch import Expected
@@ -48,6 +49,52 @@ def status(registry: Registry, store: Store, now: datetime) -> dict[str, Any]:
         "versions": versions.published(store),
         "runs": [to_json(run) for run in newest(runs)],
     }
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """The time that a person named, in UTC if without a zone; UsageError if unknown or to come."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--at must be a time in ISO 8601, got {text[:60]!r}: write it as {utc_text(now)}"
+        ) from error
+    if at > now:
+        raise UsageError(
+            f"--at must not lie in the future, got {utc_text(at)} at {utc_text(now)}: leave --at "
+            "out for what is active now"
+        )
+    return at
+
+
+def status_at(registry: Registry, at: datetime) -> dict[str, Any]:
+    """Which version was active at a time, since when until when, and the change and run behind it.
+
+    `change` is None before the first promotion; its `version` is None after a restoration that
+    left none active. `run` made the change, unless a person did; `made_by` is the run that made
+    the version, perhaps long before.
+    """
+    entries = registry.history()
+    before = [entry for entry in entries if entry.at <= at]
+    after = [entry for entry in entries if entry.at > at]
+    change = before[-1] if before else None
+    version = change.version if change else None
+    return {
+        "at": utc_text(at),
+        "version": version,
+        "since": utc_text(change.at) if change else None,
+        "until": utc_text(after[0].at) if after else None,
+        "change": to_json(change) if change else None,
+        "run": _why(registry, change.run_id) if change else None,
+        "made_by": _why(registry, version),
+    }
+
+
+def _why(registry: Registry, run_id: str | None) -> dict[str, Any] | None:
+    """How a run ended, and why."""
+    run = registry.run(run_id) if run_id else None
+    return {"run_id": run.run_id, "state": run.state, "reason": run.reason} if run else None
 
 
 def newest(runs: Sequence[Run]) -> list[Run]:

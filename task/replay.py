@@ -7,7 +7,7 @@ difference between the two tables is reported.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from common.errors import NotDoneError
 from common.feedback import SPLIT_VERSION
-from common.settings import Settings
+from common.settings import restored
 from task import artifact, prepare, publish, stages, train, versions
 from task.evaluate import self_test_cells
 from task.folder import RunFolder, of
@@ -61,7 +61,7 @@ def replay(loop: Loop, run_id: str) -> Replay:
 
 def _again(loop: Loop, folder: RunFolder, record: dict[str, Any]) -> RunFolder:
     """Train as the run did: its votes, its base data, its settings, its seeds."""
-    settings: Settings = replace(loop.settings, **record["settings"])
+    settings = restored(loop.settings, record["settings"])
     publish.fetch_run(loop.store, record, folder.path)
     folder.update(**record)
     base = stages.base_rows(folder, settings)

@@ -113,6 +113,30 @@ def status(value: Mapping[str, Any]) -> None:
     console().print(_runs(value["runs"]))
 
 
+def status_at(value: Mapping[str, Any]) -> None:
+    """What was active at a time, and why."""
+    change, until = value["change"], value["until"]
+    if change is None:
+        facts({"at": value["at"], "active": "none yet", "until": until or "now"})
+        return
+    facts(
+        {
+            "at": value["at"],
+            "active": value["version"] or "none any more",
+            "since": value["since"],
+            "until": until or "now",
+            "change": f"number {change['serial']}: {change['action']} from "
+            f"{change['previous'] or 'none'} to {change['version'] or 'none'}",
+            "changed by": _because(value["run"]) if change["run_id"] else "a person",
+            "version made by": _because(value["made_by"]),
+        }
+    )
+
+
+def _because(run: Mapping[str, Any] | None) -> str:
+    return f"{run['run_id']}, {run['state']}: {run['reason']}" if run else "no run on record"
+
+
 def _running(run: Mapping[str, Any] | None, *, alive: bool) -> str:
     if run is None:
         return "nothing"

@@ -273,8 +273,7 @@ def policy(settings: Settings) -> gate.Policy:
     """What the settings say about the gate."""
     return gate.Policy(
         min_improvement=settings.min_improvement,
-        min_test_votes=settings.min_test_votes,
-        worth_detecting=settings.worth_detecting,
+        min_test_votes=settings.min_test_groups,
         min_accuracy=settings.min_accuracy,
         min_precision=settings.min_precision,
         min_recall=settings.min_recall,

@@ -6,6 +6,7 @@ the source, a bug upstream that writes one answer for everything); `warn` is for
 should look at some day.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,8 @@ from common.settings import Settings
 from task.snapshot import SCHEMA, Snapshot
 
 ENOUGH = 30  # cells or votes, from which on a share says something
+CHANCE = 0.001
+"""How likely honest votes may be stopped for a rare answer, at one look."""
 
 Answer = Literal["ok", "warn", "stop"]
 
@@ -102,16 +105,68 @@ def _rejected(snapshot: Snapshot, bound: float) -> Finding:
     )
 
 
-def _class_balance(snapshot: Snapshot, bound: float) -> Finding:
-    votes, likes = snapshot.new_votes, snapshot.new_likes
-    share = min(likes, votes - likes) / votes if votes else 0.0
-    says = f"{likes:,} of {votes:,} new votes are likes"
-    if votes < ENOUGH:
+def _class_balance(snapshot: Snapshot, tolerated: float) -> Finding:
+    """Whether either answer has all but gone from the new votes, against the earlier ones.
+
+    A fixed least share would stop honest votes of which few are likes, and a like rate may move
+    twentyfold in a year. So an answer must have fallen below a small part of its own earlier
+    share; one that is gone altogether is judged sooner, since that is what a bug writes.
+    """
+    new, likes = snapshot.new_votes, snapshot.new_likes
+    earlier, liked = snapshot.votes - new, snapshot.likes - likes
+    says = f"{likes:,} of {new:,} new votes are likes"
+    says += f", {liked:,} of {earlier:,} earlier ones" if earlier else ""
+    # Of likes and dislikes: how many are new, and their share of the earlier votes.
+    answers = ((likes, _part(liked, earlier)), (new - likes, _part(earlier - liked, earlier)))
+    if earlier < ENOUGH:
+        count, before = min(likes, new - likes), 0.0
+        stop = new >= ENOUGH and count == 0 and tolerated > 0.0
+    else:
+        count, before = min(answers, key=lambda one: (_part(one[0], new * one[1], 1.0), one[0]))
+        stop = new >= ENOUGH and any(_gone(each, new, share, tolerated) for each, share in answers)
+    if new < ENOUGH:
         says += f", too few to judge (from {ENOUGH} on)"
-    stop = votes >= ENOUGH and share < bound
     return Finding(
-        name="class_balance", answer="stop" if stop else "ok", value=share, bound=bound, says=says
+        name="class_balance",
+        answer="stop" if stop else "ok",
+        value=_part(count, new),
+        bound=tolerated * before,
+        says=says,
     )
+
+
+def _gone(count: int, votes: int, before: float, tolerated: float) -> bool:
+    """Whether an answer with `before` as its earlier share is missing by more than chance.
+
+    Absent: not even half its earlier share explains that. Rare: its share is shown to be below
+    `tolerated` of the earlier one.
+    """
+    if tolerated == 0.0 or before == 0.0:
+        return False
+    least = before * tolerated
+    absent = count == 0 and _tail(0, votes, before / 2) < CHANCE
+    return absent or (count < least * votes and _tail(count, votes, least) < CHANCE)
+
+
+def _tail(count: int, votes: int, share: float) -> float:
+    """The exact binomial probability of at most `count` among so many votes, 0 < share < 1."""
+    if share >= 1.0:
+        return float(count >= votes)
+    ways = math.lgamma(votes + 1)
+    return math.fsum(
+        math.exp(
+            ways
+            - math.lgamma(k + 1)
+            - math.lgamma(votes - k + 1)
+            + k * math.log(share)
+            + (votes - k) * math.log1p(-share)
+        )
+        for k in range(count + 1)
+    )
+
+
+def _part(count: float, whole: float, otherwise: float = 0.0) -> float:
+    return count / whole if whole else otherwise
 
 
 def _shares(snapshot: Snapshot, settings: Settings) -> Iterable[Finding]:

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common.aws_errors import as_error
 from common.backoff import attempts
 from common.errors import RegistryError
-from common.registry.table import META, Items, T, check_meta, meta_text
+from common.registry.table import META, Items, T, check_meta, newer_meta
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -60,9 +60,8 @@ class DynamoTable:
         with as_error(RegistryError, _RULE, "REGISTRY_URL"):
             for _ in attempts(self._patience_seconds):
                 rows = _Rows(self._client, self._name, self._patience_seconds)
-                if rows.get(META) is None:
-                    rows.put(META, meta_text())
-                check_meta(rows.get(META))
+                if (meta := newer_meta(rows.get(META))) is not None:
+                    rows.put(META, meta)
                 result = body(Items(rows))
                 if rows.kept():
                     return result

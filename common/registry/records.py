@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from common.errors import RegistryError, UsageError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Grows when an older release could misread what this one writes."""
 
 State = Literal[
@@ -80,6 +80,10 @@ class Run:
     counts: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     champion_metrics: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """What its gate spent and carries on: `risk` (the share of the yearly risk this look spent),
+    `anchor` (the version that later challengers must not fall behind either), `bets` (state of
+    the sequential comparison)."""
     version: str | None = None
     previous: str | None = None
     serial: int | None = None

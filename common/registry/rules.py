@@ -105,6 +105,7 @@ def with_notes(run: Run, known: Run | None) -> Run:
         alerted_at=run.alerted_at or known.alerted_at,
         deployment=run.deployment or known.deployment,
         rollout=run.rollout or known.rollout,
+        evidence=run.evidence or known.evidence,
     )
 
 

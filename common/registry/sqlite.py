@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from common.errors import RegistryError
-from common.registry.table import META, Items, T, check_meta, meta_text
+from common.registry.table import META, Items, T, check_meta, meta_text, newer_meta
 
 BUSY_SECONDS = 30.0
 """How long an operation waits for another process's transaction."""
@@ -107,3 +107,5 @@ def _check_schema(db: sqlite3.Connection, path: Path, write: bool) -> None:
             "correct REGISTRY_URL"
         )
     check_meta(_Rows(db).get(META))
+    if write and (meta := newer_meta(_Rows(db).get(META))) is not None:
+        _Rows(db).put(META, meta)

@@ -119,6 +119,17 @@ def meta_text() -> str:
     return text_of({"format_version": FORMAT_VERSION})
 
 
+def newer_meta(text: str | None) -> str | None:
+    """What `META` must say before anything is written; None if it says so already.
+
+    A table of an older format moves up with the first write, so that an older release stops
+    before it reads a record that it does not know. Raises `RegistryError` for a newer format.
+    """
+    if text is not None:
+        check_meta(text)
+    return None if text == meta_text() else meta_text()
+
+
 def check_meta(text: str | None) -> None:
     """Raise `RegistryError` unless the table's format is one that this release can read."""
     check_format(None if text is None else parse(text))

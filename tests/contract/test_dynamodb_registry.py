@@ -133,6 +133,21 @@ def test_a_registry_of_a_newer_format_is_neither_read_nor_written(
     assert list(items(cloud, table)) == ["META"]
 
 
+def test_the_first_write_moves_a_table_of_an_older_format_up(
+    other: Registry, cloud: Cloud, table: str
+) -> None:
+    older = json.dumps({"format_version": FORMAT_VERSION - 1})
+    write_item(cloud, table, "META", item=older, stamp="1")
+    assert other.active() is None
+    assert json.loads(items(cloud, table)["META"]["item"]["S"]) == json.loads(older)
+
+    other.set_hold(HOLD)
+
+    meta = json.loads(items(cloud, table)["META"]["item"]["S"])
+    assert meta == {"format_version": FORMAT_VERSION}
+    assert other.hold() == HOLD
+
+
 @pytest.mark.parametrize("item", ["{", "[]", "{}", '{"format_version": 1}', "null"])
 def test_a_damaged_item_is_an_error_and_never_no_champion(
     other: Registry, cloud: Cloud, table: str, item: str

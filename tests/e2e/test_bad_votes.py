@@ -86,7 +86,7 @@ def test_votes_that_were_all_withdrawn_leave_the_champion(trained: Home) -> None
 
 def test_votes_that_are_all_alike_stop_the_run(trained: Home) -> None:
     before = trained.champion()
-    write(trained, [plain(i, style_1_feedback="good", feedback_at=just_now()) for i in range(40)])
+    write(trained, [plain(i, style_1_feedback="good", feedback_at=just_now()) for i in range(80)])
 
     done = trained.run()
 

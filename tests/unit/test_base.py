@@ -218,7 +218,6 @@ def test_unknown_faces_and_tones_and_missing_scores_keep_their_vote(
     [
         (b"face_shape,skin_tone,score,feedback\n", "lacks hairstyle"),
         (b"", "lacks face_shape, skin_tone, hairstyle, score, feedback"),
-        (HEADER.encode(), "at least one usable line"),
         (HEADER.encode() + b",,x,1,maybe,0,\n", "unknown_vote"),
         (HEADER.encode() + b"\xb0\xa1,,x,1,like,0,\n", "UTF-8"),  # another Korean encoding
         (HEADER.encode() + b'"a,,x,1,like,0,\n', "save the file again"),  # an open quote
@@ -232,6 +231,17 @@ def test_an_unusable_file_is_wrong_usage_and_says_what_to_do(
 
     with pytest.raises(UsageError, match=says):
         read_csv(path)
+
+
+def test_a_header_alone_is_an_empty_base(tmp_path: Path) -> None:
+    rows = read_csv(written(tmp_path, HEADER))
+
+    assert (rows.hairstyle, rows.rejected) == ([], {})
+    assert (len(rows.score), len(rows.like)) == (0, 0)
+
+
+def test_no_rows_asked_for_are_an_empty_base() -> None:
+    assert as_lists(generate(0, seed=1)) == [[], [], [], [], []]
 
 
 def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:

@@ -277,3 +277,30 @@ def test_a_store_whose_versions_the_registry_does_not_know_is_refused(
     assert "must belong together" in answer.err
     assert versions.published(tall.store) == before
     assert open_registry(other).active() is None
+
+
+def test_a_run_without_any_base_learns_from_the_votes_alone(unlearned: Place) -> None:
+    # Given the base switched off by a number, and by a file that holds none
+    empty = unlearned.folder / "empty.csv"
+    empty.write_text("face_shape,skin_tone,hairstyle,score,feedback\n", encoding="utf-8")
+
+    off = unlearned.json("run", "--run-id", "m-b", "--no-auto-deploy", RETRAIN_BASE_ROWS="0")
+    none = unlearned.json(
+        "run",
+        *("--run-id", "m-c", "--no-auto-deploy", "--skip-data-check", "--base-csv", str(empty)),
+    )
+
+    # Then both make the same model
+    assert (off["state"], none["state"]) == ("approved", "approved")
+    tables = [
+        (unlearned.work / run / "model" / "model.safetensors").read_bytes()
+        for run in ("m-b", "m-c")
+    ]
+    assert tables[0] == tables[1]
+
+
+def test_a_former_name_of_a_setting_is_warned_of_in_the_log(learned: Place) -> None:
+    answer = learned.task("status", "--json", RETRAIN_MIN_TEST_VOTES="12")
+
+    assert answer.exit == 0
+    assert "min_test_votes is called min_test_groups now, got 12" in answer.err

@@ -55,6 +55,7 @@ RECORDS = [
         counts={"votes": 60, "rejected_by_reason": {"unknown vote": 2}},
         metrics={"f1": {"value": 0.8, "low": None}},
         champion_metrics={"f1": {"value": 0.7}},
+        evidence={"risk": 0.0008, "anchor": "m-1", "bets": {"wealth": 1.5, "seen": [0, 2]}},
         version="s-20261122T020000Z",
         previous="m-1",
         serial=3,

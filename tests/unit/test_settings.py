@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import UsageError
 from common.setting_sources import SECTIONS
-from common.settings import CREDENTIALS, RULES, Settings, load, public, require
+from common.settings import CREDENTIALS, RULES, Settings, load, public, require, restored
 
 SECRET = "hunter2-Ä/#"
 
@@ -73,6 +73,7 @@ def test_every_setting_can_be_set_by_its_variable_and_all_but_the_secret_by_yaml
         "database_url": "sqlite:///votes.db",
         "candidates": "embedding",
         "verify": "health",
+        "gate": "superiority",
     }
     by_kind: dict[type, object] = {int: 7, float: 0.25, bool: True, str: "some text"}
     others = {*CREDENTIALS, "api_key_secret_arn"} - {credential}
@@ -115,14 +116,22 @@ def test_each_rule_has_the_type_and_section_of_its_field() -> None:
         ("deployment", "min_improvement", "3", "at most 1.0, got 3: F1 is between 0 and 1"),
         ("deployment", "min_improvement", "-1.01", "at least -1.0, got -1.01"),
         ("deployment", "confidence", "1.0", "below 1.0, got 1.0"),
-        ("deployment", "worth_detecting", "0", "above 0.0, got 0"),
+        ("deployment", "tolerated_loss", "0", "above 0.0, got 0"),
+        ("deployment", "tolerated_loss", "1.5", "at most 1.0, got 1.5"),
+        ("deployment", "yearly_risk", "0", "above 0.0, got 0"),
+        ("deployment", "yearly_risk", "1", "below 1.0, got 1"),
+        ("deployment", "max_negative_flips", "1.1", "at most 1.0, got 1.1"),
+        ("deployment", "gate", "f2", "one of harm, superiority, f1, got 'f2'"),
+        ("training", "half_life_days", "-1", "at least 0, got -1"),
+        ("training", "window_days", "36501", "at most 36500, got 36501"),
+        ("data", "base_rows", "-1", "at least 0, got -1"),
         ("training", "learning_rate", "0.0", "above 0.0, got 0.0"),
         ("training", "learning_rate", "1.5", "at most 1.0, got 1.5"),
         ("training", "batch_size", "0", "at least 1, got 0"),
         ("training", "seed", "-1", "at least 0, got -1"),
         ("training", "seed", "4294967296", "at most 4294967295, got 4294967296"),
         ("data", "real_data_weight", "-0.5", "at least 0.0, got -0.5"),
-        ("data", "min_class_share", "0.6", "at most 0.5, got 0.6"),
+        ("data", "min_class_share", "1.2", "at most 1.0, got 1.2"),
         ("data", "max_reject_share", "1.2", "at most 1.0, got 1.2: it is a share of 1"),
         ("scheduler", "lease_seconds", "0", "at least 1, got 0"),
         # No number at all.
@@ -165,6 +174,8 @@ def test_a_value_that_cannot_be_meant_is_refused_with_rule_value_and_source(
         ("real_data_weight", 0),  # base data only
         ("min_feedback_count", 0),
         ("max_reject_share", 1.0),
+        ("base_rows", 0),  # no base
+        ("tolerated_loss", 1.0),
     ],
 )
 def test_a_bound_itself_is_allowed(name: str, value: float) -> None:
@@ -354,9 +365,9 @@ def test_the_public_settings_restore_what_shapes_a_run_and_leave_the_addresses()
     elsewhere = Settings(store_url="file:///elsewhere", seed=9)
 
     record = json.loads(json.dumps(public(settings)))
-    restored = dataclasses.replace(elsewhere, **record)
+    back = restored(elsewhere, record)
 
-    assert restored == dataclasses.replace(settings, store_url="file:///elsewhere")
+    assert back == dataclasses.replace(settings, store_url="file:///elsewhere")
     assert not {name for name, rule in RULES.items() if rule.section == "addresses"} & set(record)
 
 

@@ -1,10 +1,12 @@
 """Each finding about a snapshot, at its bound and beyond it."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -45,6 +47,20 @@ GOOD = Snapshot(
 )
 
 
+EARLIER = replace(GOOD, votes=10_000, likes=7_300)
+"""To which new votes are added."""
+
+
+def new(votes: int, likes: int) -> dict[str, Any]:
+    """What new votes change in `EARLIER`."""
+    return {
+        "votes": EARLIER.votes + votes,
+        "likes": EARLIER.likes + likes,
+        "new_votes": votes,
+        "new_likes": likes,
+    }
+
+
 def finding(name: str, snapshot: Snapshot = GOOD, schema: pa.Schema = SCHEMA) -> Finding:
     (found,) = [f for f in check(snapshot, schema, Settings()) if f.name == name]
     return found
@@ -75,11 +91,6 @@ def test_no_votes_at_all_are_nothing_to_stop_for() -> None:
         ("rejected_share", {"checked": 100, "checked_rejected": 21}, "stop"),
         ("rejected_share", {"checked": 29, "checked_rejected": 29}, "ok"),  # too few to judge
         ("rejected_share", {"checked": 30, "checked_rejected": 7}, "stop"),
-        ("class_balance", {"new_votes": 100, "new_likes": 98}, "ok"),
-        ("class_balance", {"new_votes": 100, "new_likes": 99}, "stop"),
-        ("class_balance", {"new_votes": 100, "new_likes": 1}, "stop"),
-        ("class_balance", {"new_votes": 29, "new_likes": 29}, "ok"),  # too few to judge
-        ("class_balance", {"new_votes": 30, "new_likes": 30}, "stop"),
         ("ranges", {"score_high": 1.0001}, "stop"),
         ("ranges", {"score_low": -0.0001}, "stop"),
         ("missing_score_share", {"missing_scores": 50}, "ok"),
@@ -106,12 +117,12 @@ def test_each_finding_answers_by_its_bound(name: str, changed: dict[str, Any], a
 def test_the_bounds_are_the_settings() -> None:
     strict = Settings(
         max_reject_share=0.0,
-        min_class_share=0.5,
+        min_class_share=1.0,
         max_unknown_share=0.0,
         max_duplicate_share=0.0,
         max_stale_days=1,
     )
-    snapshot = replace(GOOD, checked_rejected=1, newest=NOW - timedelta(days=2))
+    snapshot = replace(EARLIER, **new(100, 50), checked_rejected=1, newest=NOW - timedelta(days=2))
 
     answers = {f.name: f.answer for f in check(snapshot, SCHEMA, strict) if f.answer != "ok"}
 
@@ -122,6 +133,104 @@ def test_the_bounds_are_the_settings() -> None:
         "duplicate_share": "warn",
         "freshness": "warn",
     }
+
+
+@pytest.mark.parametrize(
+    ("votes", "likes", "answer"),
+    [
+        (29, 29, "ok"),  # too few to judge
+        (30, 30, "stop"),  # one answer for everything
+        (30, 0, "stop"),
+        (30, 1, "ok"),
+        (10_000, 1, "ok"),  # rare, and nobody knows what is usual
+    ],
+)
+def test_first_votes_stop_only_when_one_answer_is_absent_altogether(
+    votes: int, likes: int, answer: str
+) -> None:
+    first = replace(GOOD, votes=votes, likes=likes, new_votes=votes, new_likes=likes)
+
+    assert finding("class_balance", first).answer == answer
+
+
+@pytest.mark.parametrize(
+    ("usual", "votes", "likes", "answer"),
+    [
+        # A bug upstream that writes one answer for everything, be it ever so few votes.
+        (0.73, 60, 60, "stop"),
+        (0.73, 60, 0, "stop"),
+        (0.50, 30, 0, "stop"),
+        (0.11, 200, 0, "stop"),
+        # One that lets a few of the other answer through.
+        (0.73, 5_000, 4_990, "stop"),
+        # Honest and rare.
+        (0.03, 40, 1, "ok"),
+        (0.03, 40, 0, "ok"),
+        (0.03, 310, 0, "ok"),
+        (0.003, 1_000, 0, "ok"),
+        # Honest and moving: from nearly half to a fiftieth, and back.
+        (0.46, 310, 6, "ok"),
+        (0.46, 100_000, 2_000, "ok"),
+        (0.02, 310, 143, "ok"),
+        (0.02, 100_000, 46_000, "ok"),
+        # A missing answer that never was usual.
+        (0.0, 1_000, 0, "ok"),
+        (1.0, 1_000, 1_000, "ok"),
+        (1.0, 1_000, 0, "stop"),
+    ],
+)
+def test_new_votes_stop_when_an_answer_has_gone_that_was_usual(
+    usual: float, votes: int, likes: int, answer: str
+) -> None:
+    earlier = replace(GOOD, votes=10_000 + votes, likes=round(10_000 * usual) + likes)
+
+    found = finding("class_balance", replace(earlier, new_votes=votes, new_likes=likes))
+
+    assert found.answer == answer
+
+
+def test_honest_weeks_whose_like_rate_moves_between_2_and_46_percent_never_stop() -> None:
+    rng = np.random.default_rng(1)
+    for weekly in (310, 3_000, 30_000):
+        votes = likes = 0
+        for week in range(130):
+            rate = 0.24 + 0.22 * math.sin(week / 7)
+            liked = int(rng.binomial(weekly, rate))
+            votes, likes = votes + weekly, likes + liked
+            snapshot = replace(GOOD, votes=votes, likes=likes, new_votes=weekly, new_likes=liked)
+
+            assert finding("class_balance", snapshot).answer == "ok", (weekly, week)
+
+
+def test_a_rare_answer_at_its_usual_rate_is_stopped_less_than_once_in_a_thousand_looks() -> None:
+    rng = np.random.default_rng(2)
+    for weekly in (30, 60, 300, 3_000):
+        found = [
+            finding(
+                "class_balance",
+                replace(
+                    GOOD, votes=5_000 + weekly, likes=150 + likes, new_votes=weekly, new_likes=likes
+                ),
+            )
+            for likes in rng.binomial(weekly, 0.03, 1_000).tolist()
+        ]
+
+        assert not stopped(found), weekly
+
+
+def test_a_class_balance_says_the_rarer_share_and_its_bound() -> None:
+    found = finding("class_balance", replace(EARLIER, **new(1_000, 999)))
+
+    assert found.value == 0.001
+    assert found.bound == pytest.approx(0.27 * 0.04)
+    assert found.says == "999 of 1,000 new votes are likes, 7,300 of 10,000 earlier ones"
+
+
+def test_no_share_of_0_ever_stops_for_the_balance() -> None:
+    off = Settings(min_class_share=0.0)
+    for snapshot in (replace(GOOD, likes=100, new_likes=100), replace(EARLIER, **new(900, 0))):
+        (found,) = [f for f in check(snapshot, SCHEMA, off) if f.name == "class_balance"]
+        assert found.answer == "ok"
 
 
 def test_a_missing_column_and_another_type_stop_the_run() -> None:
