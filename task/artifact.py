@@ -2,8 +2,9 @@
 
 A version's folder holds the weights with their metadata (`model.safetensors`, `model.json`),
 the score and like probability of every face × tone × style (`table.safetensors`: all that is
-needed to serve), golden requests and labelled test cells (`self_test.json`), and last
-`manifest.json` with the sha256 of each file. NumPy, safetensors and JSON only, so the API can
+needed to serve), the same of the models that were fitted without one fold each
+(`folds.safetensors`: what judges the version), golden requests and labelled cells
+(`self_test.json`), and last `manifest.json` with the sha256 of each file. NumPy, safetensors and JSON only, so the API can
 import this; never a pickle, which runs code when it is read.
 """
 
@@ -23,19 +24,28 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from common.errors import ArtifactError
-from common.feedback import SPLIT_VERSION
+from common.feedback import FOLDS, SPLIT_VERSION
 from task import features, metrics
 from task.features import Vocabulary
 
-FORMAT_VERSION = 1
-MODEL, METADATA, TABLE, SELF_TEST = (
+FORMAT_VERSION = 2
+"""1: fitted on 70 % of the groups of a fixed split, judged on 15 % of them, without folds."""
+READABLE = (1, FORMAT_VERSION)
+MODEL, METADATA, TABLE, SELF_TEST, FOLD_TABLES = (
     "model.safetensors",
     "model.json",
     "table.safetensors",
     "self_test.json",
+    "folds.safetensors",
 )
 MANIFEST = "manifest.json"
-REPRODUCED = {"model": MODEL, "metadata": METADATA, "table": TABLE, "self_test": SELF_TEST}
+REPRODUCED = {
+    "model": MODEL,
+    "metadata": METADATA,
+    "table": TABLE,
+    "folds": FOLD_TABLES,
+    "self_test": SELF_TEST,
+}
 """The files whose bytes must come out the same from the same inputs."""
 GOLDEN = 24
 """Number of golden requests; enough to touch every face and tone."""
@@ -64,6 +74,21 @@ class ScoreTable:
         return known.face(face), known.tone(tone), known.style(style)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FoldTables:
+    """What a version's folds answer: like and score (FOLDS, F, T, S), threshold (FOLDS,).
+
+    `constant` (FOLDS,) is the like rate of the votes outside each fold, `base` (F, T, S) the base
+    data's own answer or None: what a first version is held against.
+    """
+
+    like: Table
+    score: Table
+    threshold: NDArray[np.float64]
+    constant: NDArray[np.float64]
+    base: Table | None
+
+
 def write(
     folder: Path,
     *,
@@ -77,8 +102,48 @@ def write(
     save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, folder / MODEL)
     tables = {"score": np.clip(score, 0.0, 1.0), "like": like}
     save_file({k: v.astype(np.float32) for k, v in tables.items()}, folder / TABLE)
-    head = {"format_version": FORMAT_VERSION, "split_version": SPLIT_VERSION}
+    head = {"format_version": FORMAT_VERSION, "split_version": SPLIT_VERSION, "folds": FOLDS}
     write_json(folder / METADATA, {**head, **metadata})
+
+
+def write_folds(folder: Path, folds: FoldTables) -> None:
+    """Write what the version's folds answer."""
+    tensors: dict[str, NDArray[Any]] = {
+        "like": folds.like,
+        "score": folds.score,
+        "threshold": folds.threshold,
+        "constant": folds.constant,
+    }
+    if folds.base is not None:
+        tensors["base"] = folds.base
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / FOLD_TABLES)
+
+
+def read_folds(folder: Path, table: ScoreTable) -> FoldTables | None:
+    """What a version's folds answer; None for a version of format 1, which has none.
+
+    Raises ArtifactError when the file is damaged, or of other sizes than the version's table.
+    """
+    if table.metadata["format_version"] == 1:
+        return None
+    tensors = read_tensors(folder / FOLD_TABLES)
+    shape = (int(table.metadata.get("folds", 0)), *table.vocabulary.sizes)
+    wanted = {"like": shape, "score": shape, "threshold": shape[:1], "constant": shape[:1]}
+    if "base" in tensors:
+        wanted["base"] = shape[1:]
+    wrong = [
+        name
+        for name, size in wanted.items()
+        if name not in tensors or tensors[name].shape != size or not _in_unit(tensors[name])
+    ]
+    if wrong or shape[0] != FOLDS:
+        raise ArtifactError(
+            f"{FOLD_TABLES} must hold {', '.join(wanted)} of {FOLDS} folds in the sizes of {TABLE}, "
+            f"all in 0..1, got {', '.join(wrong) or f'{shape[0]} folds'} wrong; restore its files, "
+            "or roll back to another version"
+        )
+    base = tensors.get("base")
+    return FoldTables(**{name: tensors[name] for name in wanted if name != "base"}, base=base)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -91,16 +156,10 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     """`model.json`. Raises ArtifactError when it is damaged or of another format."""
     metadata = _read_json(folder / METADATA)
     found = metadata.get("format_version")
-    if found != FORMAT_VERSION:
+    if found not in READABLE:
         raise ArtifactError(
-            f"{METADATA} must have format_version {FORMAT_VERSION}, got {found!r}: "
+            f"{METADATA} must have format_version {FORMAT_VERSION} or an older one, got {found!r}: "
             "a newer release wrote it; upgrade this installation or choose another version"
-        )
-    if metadata.get("split_version") != SPLIT_VERSION:
-        raise ArtifactError(
-            f"{METADATA} must have split_version {SPLIT_VERSION!r}, got "
-            f"{metadata.get('split_version')!r}: models of different splits are not comparable; "
-            "train a first model of this split version in an empty registry"
         )
     return metadata
 
@@ -153,9 +212,10 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_self_test(folder: Path, cells: list[list[Any]]) -> None:
-    """Write golden requests with their answers, and the labelled test cells.
+    """Write golden requests with their answers, and labelled cells with their log-loss.
 
-    `cells` are rows [face, tone, style key, likes, dislikes] of the real test votes.
+    `cells` are rows [face, tone, style key, likes, dislikes] of real votes. The version has
+    learned from them: their loss proves that the files score as when they were made, nothing else.
     """
     table = load(folder)
     loss = _cells_loss(table, cells)
@@ -163,19 +223,19 @@ def write_self_test(folder: Path, cells: list[list[Any]]) -> None:
         "format_version": FORMAT_VERSION,
         "golden": [_answer(table, *request) for request in _golden(table.vocabulary)],
         "cells": cells,
-        "test_log_loss": loss,
+        "log_loss": loss,
     }
     write_json(folder / SELF_TEST, content)
 
 
 def self_test(folder: Path) -> ScoreTable:
-    """Replay the golden requests and recompute the test log-loss; return the table.
+    """Replay the golden requests and recompute the labelled cells' log-loss; return the table.
 
     Raises ArtifactError naming the first difference.
     """
     table, expected = load(folder), read_self_test(folder)
     try:
-        golden, cells, loss = expected["golden"], expected["cells"], expected["test_log_loss"]
+        golden, cells, loss = expected["golden"], expected["cells"], recorded_loss(expected)
         for wanted in golden:
             got = _answer(table, wanted["face_shape"], wanted["skin_tone"], wanted["hairstyle"])
             if got != wanted:
@@ -187,12 +247,12 @@ def self_test(folder: Path) -> ScoreTable:
         same = bool(golden) and same_loss(again, loss)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
-            f"{SELF_TEST} must hold golden requests, cells and test_log_loss, got {error!r}; "
+            f"{SELF_TEST} must hold golden requests, cells and log_loss, got {error!r}; "
             "restore its files, or roll back to another version"
         ) from error
     if not same:
         raise ArtifactError(
-            f"self-test of {table.version}: test log-loss is {again} after {len(golden)} golden "
+            f"self-test of {table.version}: log-loss is {again} after {len(golden)} golden "
             f"requests, recorded was {loss}; the version must not serve, choose another"
         )
     return table
@@ -201,6 +261,15 @@ def self_test(folder: Path) -> ScoreTable:
 def read_self_test(folder: Path) -> dict[str, Any]:
     """`self_test.json` as it stands. Raises ArtifactError when it is damaged."""
     return _read_json(folder / SELF_TEST)
+
+
+def recorded_loss(self_test: Mapping[str, Any]) -> float | None:
+    """The log-loss of the labelled cells; format 1 called it that of test votes.
+
+    Raises KeyError when there is none.
+    """
+    value: float | None = self_test["test_log_loss" if "test_log_loss" in self_test else "log_loss"]
+    return value
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -221,9 +290,10 @@ def files(folder: Path) -> dict[str, str]:
     Raises ArtifactError when it is damaged, of a newer format, or names no whole version.
     """
     content = _read_json(folder / MANIFEST)
-    if content.get("format_version") != FORMAT_VERSION:
+    written = content.get("format_version")
+    if written not in READABLE:
         raise ArtifactError(
-            f"{MANIFEST} must have format_version {FORMAT_VERSION}, got "
+            f"{MANIFEST} must have format_version {FORMAT_VERSION} or an older one, got "
             f"{content.get('format_version')!r}: a newer release wrote it; upgrade this "
             "installation or choose another version"
         )
@@ -231,9 +301,10 @@ def files(folder: Path) -> dict[str, str]:
     plain = isinstance(named, dict) and all(
         _NAME.fullmatch(name) and isinstance(digest, str) for name, digest in named.items()
     )
-    if not isinstance(named, dict) or not plain or not set(REPRODUCED.values()) <= set(named):
+    needed = set(REPRODUCED.values()) - ({FOLD_TABLES} if written == 1 else set())
+    if not isinstance(named, dict) or not plain or not needed <= set(named):
         raise ArtifactError(
-            f"{MANIFEST} must name the sha256 of {', '.join(sorted(REPRODUCED.values()))} and of "
+            f"{MANIFEST} must name the sha256 of {', '.join(sorted(needed))} and of "
             "nothing outside the version; restore its files, or roll back to another version"
         )
     return named
@@ -277,7 +348,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _in_unit(table: Table) -> bool:
+def _in_unit(table: NDArray[Any]) -> bool:
     return bool(np.all((table >= 0.0) & (table <= 1.0)))
 
 

@@ -1,69 +1,46 @@
-"""Champion and challenger on the same unseen votes, each figure with its n and an interval.
+"""Champion and challenger on the votes that may judge both, each figure with its n and an interval.
 
-Both answer from their tables as read back from disk. Point values are exact functions of the
-votes; F1 and its paired difference get a bootstrap by group, the other metrics an interval
-from their influence function summed by group (Huber's sandwich with clusters), since votes of
-one person are not independent. A champion that cannot be scored raises: it is never treated
-as "no champion".
+Which votes those are, and which model answers for whom, is `judging.py`. Point values are exact
+functions of the votes; F1 and its paired difference get a bootstrap by group, everything else an
+interval from its influence summed by group, since votes of one person are not independent. A
+champion that cannot be scored raises: it is never treated as "no champion".
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from task import metrics
-from task.artifact import ScoreTable
-from task.bootstrap import Draws, paired_f1, profiles
+from task import metrics, refit
+from task.bootstrap import paired_f1, profiles
+from task.faults import Faults, Slice, Suspicion, found_faults
 from task.features import Vocabulary
-from task.intervals import (
-    Interval,
-    centred,
-    interval,
-    mean,
-    p_positive,
-    paired,
-    percentiles,
-    z,
-)
-from task.prepare import Prepared, TestVotes
+from task.harm import Gain
+from task.intervals import Interval, centred, effective_groups, interval, mean, percentiles, z
+from task.judging import Judged, Scored, Version, judge, out_of_fold
+from task.paired import gain, losses
+from task.prepare import NO_TIME, Examples, Prepared
+from task.refit import Refit
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-SLICE_VOTES = 50
-"""Test votes from which on a slice is tested for being worse."""
-TOP_STYLES = 10
-WORSE_LEVEL = 0.05
-"""One-sided level at which a slice or the log-loss counts as shown to be worse."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    """One face shape, tone or style: F1 of both, and whether it is shown to be worse."""
-
-    by: str
-    name: str
-    votes: int
-    challenger: Interval
-    champion: Interval | None
-    difference: Interval | None
-    p_worse: float | None
-    worse: bool
+LAST_WEEKS = 28 * 86_400 * 1_000_000
+"""Microseconds before the cutoff whose votes the base rate of the last weeks is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Challenger minus champion, paired by group. `f1_deviation` is the bootstrap's SD."""
+    """Challenger against champion by group; `f1` and `log_loss` are challenger − champion."""
 
     f1: Interval
-    f1_deviation: float
     log_loss: Interval
-    log_loss_p_worse: float | None
+    gain: Gain
     disagreements: int
 
 
@@ -75,118 +52,263 @@ class SinceChampion:
     challenger: dict[str, Interval]
     champion: dict[str, Interval]
     difference: Interval
+    gain: Gain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """The challenger's gain over something else: an older version, or a reference."""
+
+    name: str
+    gain: Gain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Everything that the gate decides on and the report shows."""
+    """Everything that the gate decides on and the report shows.
 
-    test: dict[str, int]
+    `judged` counts votes and groups, and the votes by the way in which they may judge the
+    champion. `anchor` is the best version of the last year, where that is not the champion.
+    `references` are what a first model must beat. `base_rate` is the challenger against the like
+    rate of the last weeks.
+    """
+
+    judged: dict[str, float]
     champion_version: str | None
     challenger: dict[str, Interval]
     champion: dict[str, Interval] | None
-    majority: dict[str, float | None]
     threshold: dict[str, float | None]
     difference: Difference | None
     since_champion: SinceChampion | None
+    anchor: Against | None
+    references: tuple[Against, ...]
+    base_rate: Against | None
     slices: tuple[Slice, ...]
+    faults: Faults | None
+    suspicions: tuple[Suspicion, ...]
+    refit: Refit
     confusion: dict[str, Any]
     roc: dict[str, Any]
     calibration: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scored:
-    """One model on N votes: like probability, answer and predicted score, each (N,)."""
-
-    p: Floats
-    answer: Bools
-    score: Floats
-
-    def where(self, mask: Bools) -> _Scored:
-        return _Scored(p=self.p[mask], answer=self.answer[mask], score=self.score[mask])
-
-
 def evaluate(
     prepared: Prepared,
-    challenger: ScoreTable,
-    champion: ScoreTable | None,
+    challenger: Version,
+    champion: Version | None,
     *,
-    champion_cutoff: int | None = None,
+    cutoff: int,
+    anchor: Version | None = None,
     confidence: float = 0.90,
+    max_negative_flips: float = 0.10,
     seed: int = 0,
+    report: bool = True,
 ) -> Evaluation:
-    """Score both tables on the real test votes. `champion_cutoff` is in microseconds UTC."""
-    votes, levels = prepared.test, prepared.levels
-    ours = _score(challenger, levels, votes)
-    theirs = _score(champion, levels, votes) if champion else None
-    drawn = _draw(votes, ours, theirs, seed)
-    likes = int(votes.like.sum())
+    """Score all of them on the real votes; `cutoff` is this run's, in microseconds UTC.
+
+    Without `report` only what the gate decides on is worked out: metrics are point values, and
+    what a person would look at besides is left out.
+    """
+    levels, every = prepared.levels, prepared.examples
+    judged = _judged(challenger, champion, levels, every)
+    votes, ours = judged.examples, judged.challenger
+    theirs = judged.champion if champion else None
+    faults = found_faults(judged, levels, challenger, champion) if champion else None
+    base_rate = _base_rate(votes, ours, cutoff, confidence)
+
+    def of(votes: Examples, scored: Scored) -> dict[str, Interval]:
+        return _metrics(votes, scored, confidence, seed) if report else _points(votes, scored)
+
     return Evaluation(
-        test={
-            "votes": len(votes.like),
-            "groups": len(np.unique(votes.group)),
-            "likes": likes,
-        },
-        champion_version=champion.version if champion else None,
-        challenger=_metrics(votes, ours, drawn.challenger, drawn.challenger_value, confidence),
-        champion=_metrics(votes, theirs, drawn.champion, drawn.champion_value, confidence)
-        if theirs
-        else None,
-        majority=_majority(votes),
+        judged=_counts(judged, champion is not None),
+        champion_version=champion.table.version if champion else None,
+        challenger=of(votes, ours),
+        champion=of(votes, theirs) if theirs else None,
         threshold={
-            "challenger": challenger.threshold,
-            "champion": champion.threshold if champion else None,
+            "challenger": challenger.table.threshold,
+            "champion": champion.table.threshold if champion else None,
         },
-        difference=_difference(votes, ours, theirs, drawn, confidence, seed) if theirs else None,
-        since_champion=_since(votes, ours, theirs, champion_cutoff, confidence, seed),
-        slices=_slices(levels, votes, ours, theirs, confidence, seed),
-        confusion=_both(lambda s: _confusion(votes, s).tolist(), ours, theirs),
-        roc=_both(lambda s: metrics.roc(s.p, *_labels(votes)), ours, theirs),
-        calibration=_both(lambda s: _reliability(votes, s, confidence), ours, theirs),
+        difference=_difference(judged, confidence, seed, draw=report) if theirs else None,
+        since_champion=_since(judged, champion, confidence, seed) if champion and report else None,
+        anchor=_anchor(challenger, anchor, levels, every, confidence),
+        references=() if champion else _references(challenger, levels, every, ours, confidence),
+        base_rate=base_rate,
+        slices=faults.slices if faults else (),
+        faults=faults,
+        suspicions=faults.suspicions(base_rate.gain if base_rate else None, max_negative_flips)
+        if faults
+        else (),
+        refit=_refit(challenger, levels, every),
+        **(_curves(votes, ours, theirs, confidence) if report else _NO_CURVES),
     )
 
 
 def self_test_cells(prepared: Prepared) -> list[list[Any]]:
-    """The labelled real test cells by name: [face, tone, style key, likes, dislikes]."""
-    cells, levels = prepared.cells.of(1, 2), prepared.levels
+    """The labelled votes of one fold by name: [face, tone, style key, likes, dislikes]."""
+    levels = prepared.levels
+    votes = prepared.examples.where(prepared.examples.fold == 0)
+    sizes = levels.sizes
+    at = np.ravel_multi_index((votes.face, votes.tone, votes.style), sizes)
+    n = np.bincount(at, minlength=int(np.prod(sizes)))
+    like = np.bincount(at, votes.like, len(n)).astype(np.int64)
+    kept = np.flatnonzero(n)
     return [
-        [levels.faces[f], levels.tones[t], levels.styles[s], int(like), int(dislike)]
-        for f, t, s, like, dislike in zip(
-            cells.face, cells.tone, cells.style, cells.n_like, cells.n_dislike, strict=True
+        [levels.faces[f], levels.tones[t], levels.styles[s], int(likes), int(count - likes)]
+        for f, t, s, likes, count in zip(
+            *np.unravel_index(kept, sizes), like[kept], n[kept], strict=True
         )
     ]
 
 
-def _score(table: ScoreTable, levels: Vocabulary, votes: TestVotes) -> _Scored:
-    face, tone, style = levels.translate(table.vocabulary)
-    at = face[votes.face], tone[votes.tone], style[votes.style]
-    p = table.like[at].astype(np.float64)
-    return _Scored(p=p, answer=p >= table.threshold, score=table.score[at].astype(np.float64))
+def _judged(
+    challenger: Version, champion: Version | None, levels: Vocabulary, every: Examples
+) -> Judged:
+    if champion is not None:
+        return judge(challenger, champion, levels, every)
+    ours = out_of_fold(challenger, levels, every)
+    return Judged(
+        examples=every,
+        challenger=ours,
+        champion=ours,
+        after_cutoff=0,
+        out_of_fold=len(every),
+        fixed_split=0,
+    )
 
 
-def _labels(votes: TestVotes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(judged: Judged, compared: bool) -> dict[str, float]:
+    _, sizes = np.unique(judged.examples.group, return_counts=True)
+    counts = {
+        "votes": len(judged.examples),
+        "groups": len(sizes),
+        "effective_groups": round(effective_groups(sizes), 1),
+        "likes": int(judged.examples.like.sum()),
+    }
+    if compared:
+        counts |= {
+            "after_cutoff": judged.after_cutoff,
+            "out_of_fold": judged.out_of_fold,
+            "fixed_split": judged.fixed_split,
+        }
+    return counts
+
+
+def _difference(judged: Judged, confidence: float, seed: int, *, draw: bool) -> Difference:
+    votes, ours, theirs = judged.examples, judged.challenger, judged.champion
+    found = gain(votes, ours.p, theirs.p, confidence)
+    if draw:
+        drawn = paired_f1(_profiles(votes, theirs, ours), seed=seed)
+        f1 = percentiles(drawn.difference_value, drawn.difference, len(votes), confidence)
+    else:
+        both = [metrics.weighted_f1(_confusion(votes, each)) for each in (ours, theirs)]
+        f1 = _point(float(both[0] - both[1]), len(votes))
+    return Difference(
+        f1=f1,
+        log_loss=Interval(
+            value=_minus(found.value),
+            low=_minus(found.high),
+            high=_minus(found.low),
+            n=found.votes,
+        ),
+        gain=found,
+        disagreements=int((ours.answer != theirs.answer).sum()),
+    )
+
+
+def _since(judged: Judged, champion: Version, confidence: float, seed: int) -> SinceChampion:
+    at = judged.examples.feedback_at
+    mask = (at != NO_TIME) & (at > champion.cutoff)
+    part = judged.examples.where(mask)
+    ours, theirs = judged.challenger.where(mask), judged.champion.where(mask)
+    drawn = paired_f1(_profiles(part, theirs, ours), seed=seed)
+    return SinceChampion(
+        votes=len(part),
+        challenger=_metrics(part, ours, confidence, seed),
+        champion=_metrics(part, theirs, confidence, seed),
+        difference=percentiles(drawn.difference_value, drawn.difference, len(part), confidence),
+        gain=gain(part, ours.p, theirs.p, confidence),
+    )
+
+
+def _anchor(
+    challenger: Version,
+    anchor: Version | None,
+    levels: Vocabulary,
+    every: Examples,
+    confidence: float,
+) -> Against | None:
+    if anchor is None:
+        return None
+    judged = judge(challenger, anchor, levels, every)
+    found = gain(judged.examples, judged.challenger.p, judged.champion.p, confidence)
+    return Against(name=anchor.table.version, gain=found)
+
+
+def _references(
+    challenger: Version, levels: Vocabulary, every: Examples, ours: Scored, confidence: float
+) -> tuple[Against, ...]:
+    """A constant that each fold knows from the others and, where there is one, the base alone."""
+    folds = challenger.folds
+    assert folds is not None, "a challenger is always made with its folds"
+    found = [
+        Against(name="a constant", gain=gain(every, ours.p, folds.constant[every.fold], confidence))
+    ]
+    if folds.base is not None:
+        face, tone, style = levels.translate(challenger.table.vocabulary)
+        at = face[every.face], tone[every.tone], style[every.style]
+        base = folds.base[at].astype(np.float64)
+        found.append(
+            Against(name="the base data alone", gain=gain(every, ours.p, base, confidence))
+        )
+    return tuple(found)
+
+
+def _base_rate(votes: Examples, ours: Scored, cutoff: int, confidence: float) -> Against | None:
+    """Against the like rate of the last four weeks' votes in the other folds."""
+    at = votes.feedback_at
+    last = (at != NO_TIME) & (at > cutoff - LAST_WEEKS)
+    if not last.any():
+        return None
+    part = votes.where(last)
+    folds = int(votes.fold.max()) + 1
+    n = np.bincount(part.fold, minlength=folds)
+    likes = np.bincount(part.fold, part.like, folds)
+    rate = (likes.sum() - likes + 1.0) / (n.sum() - n + 2.0)
+    found = gain(part, ours.where(last).p, rate[part.fold], confidence)
+    return Against(name="the like rate of the last four weeks", gain=found)
+
+
+def _refit(challenger: Version, levels: Vocabulary, every: Examples) -> Refit:
+    folds = challenger.folds
+    assert folds is not None, "a challenger is always made with its folds"
+    sizes = challenger.table.vocabulary.sizes
+    face, tone, style = levels.translate(challenger.table.vocabulary)
+    at = np.ravel_multi_index((face[every.face], tone[every.tone], style[every.style]), sizes)
+    votes = np.bincount(at, minlength=int(np.prod(sizes))).reshape(sizes).astype(np.float64)
+    return refit.compare(
+        challenger.table.like.astype(np.float64), folds.like.astype(np.float64), votes
+    )
+
+
+def _profiles(votes: Examples, theirs: Scored, ours: Scored) -> NDArray[np.int64]:
+    _, group = np.unique(votes.group, return_inverse=True)
+    return profiles(group.astype(np.int32), votes.like, theirs.answer, ours.answer)
+
+
+def _labels(votes: Examples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     like = votes.like.astype(np.int64)
     return like, 1 - like
 
 
-def _confusion(votes: TestVotes, scored: _Scored) -> NDArray[np.int64]:
+def _confusion(votes: Examples, scored: Scored) -> NDArray[np.int64]:
     return metrics.confusion(scored.answer, *_labels(votes))
 
 
-def _draw(votes: TestVotes, ours: _Scored, theirs: _Scored | None, seed: int) -> Draws:
-    other = (theirs or ours).answer
-    return paired_f1(profiles(votes.group, votes.like, other, ours.answer), seed=seed)
-
-
-def _metrics(
-    votes: TestVotes, scored: _Scored, draws: Floats, f1: float, confidence: float
-) -> dict[str, Interval]:
+def _metrics(votes: Examples, scored: Scored, confidence: float, seed: int) -> dict[str, Interval]:
     """All metrics of one model. Every influence (N,) sums to zero over the votes."""
     y, p, answer = votes.like.astype(np.float64), scored.p, scored.answer.astype(np.float64)
     like, dislike = _labels(votes)
     table = _confusion(votes, scored)
-    of_like, of_dislike = metrics.log_losses(p)
     above, below = metrics.placements(p, like, dislike)
     auc = metrics.auc(p, like, dislike)
     gap = np.sign(np.bincount(metrics.bins(p), y - p, metrics.BINS))[metrics.bins(p)] * (y - p)
@@ -194,6 +316,7 @@ def _metrics(
     known = ~np.isnan(squared)
     rmse = math.sqrt(squared[known].mean()) if known.any() else math.nan
     of_rmse = np.where(known, (squared - rmse**2) / (2 * rmse or 1.0), 0.0) / max(known.sum(), 1)
+    drawn = paired_f1(_profiles(votes, scored, scored), seed=seed)
 
     def of_mean(values: Floats) -> Interval:
         return interval(mean(values), centred(values), votes.group, confidence)
@@ -205,149 +328,49 @@ def _metrics(
     likes, dislikes = max(int(like.sum()), 1), max(int(dislike.sum()), 1)
     of_auc = y * (above - auc) / likes + (1 - y) * (below - auc) / dislikes
     return {
-        "f1": percentiles(f1, draws, len(y), confidence),
+        "f1": percentiles(drawn.challenger_value, drawn.challenger, len(y), confidence),
         "accuracy": of_mean((y == answer).astype(np.float64)),
         "precision": of_ratio(float(metrics.precision(table)), y * answer, answer),
         "recall": of_ratio(float(metrics.recall(table)), y * answer, y),
         "auc": interval(auc, of_auc, votes.group, confidence),
-        "log_loss": of_mean(y * of_like + (1 - y) * of_dislike),
+        "log_loss": of_mean(losses(votes, p)),
         "brier": of_mean((y - p) ** 2),
         "calibration_error": interval(mean(gap), centred(gap), votes.group, confidence),
         "score_rmse": interval(rmse, of_rmse, votes.group, confidence, n=int(known.sum())),
     }
 
 
-def _difference(
-    votes: TestVotes, ours: _Scored, theirs: _Scored, drawn: Draws, confidence: float, seed: int
-) -> Difference:
-    y = votes.like
-    of_ours, of_theirs = metrics.log_losses(ours.p), metrics.log_losses(theirs.p)
-    if_like, if_dislike = of_ours[0] - of_theirs[0], of_ours[1] - of_theirs[1]
-    worse = np.where(y, if_like, if_dislike)
-    p = (ours.p + theirs.p) / 2
-    found = paired(worse, votes.group, variance=p * (1 - p) * (if_like - if_dislike) ** 2)
-    return Difference(
-        f1=percentiles(drawn.difference_value, drawn.difference, len(y), confidence),
-        f1_deviation=_f1_deviation(votes, ours, theirs, seed),
-        log_loss=interval(mean(worse), centred(worse), votes.group, confidence),
-        log_loss_p_worse=p_positive(found.value, found.jackknife, found.effective_groups),
-        disagreements=int((ours.answer != theirs.answer).sum()),
-    )
+def _points(votes: Examples, scored: Scored) -> dict[str, Interval]:
+    """The metrics that a policy may have a floor for, and the log-loss, as point values."""
+    table, n = _confusion(votes, scored), len(votes)
+    values = {
+        "f1": metrics.weighted_f1(table),
+        "accuracy": metrics.accuracy(table),
+        "precision": metrics.precision(table),
+        "recall": metrics.recall(table),
+        "log_loss": mean(losses(votes, scored.p)),
+    }
+    return {name: _point(float(value), n) for name, value in values.items()}
 
 
-def _f1_deviation(votes: TestVotes, ours: _Scored, theirs: _Scored, seed: int) -> float:
-    """The standard error that `votes_needed` extrapolates: of the plain, unsmoothed bootstrap."""
-    if not len(votes.like):
-        return 0.0
-    table = profiles(votes.group, votes.like, theirs.answer, ours.answer)
-    return float(np.std(paired_f1(table, seed=seed, smooth=False).difference))
+def _point(value: float, n: int) -> Interval:
+    return Interval(value=None if math.isnan(value) else value, low=None, high=None, n=n)
 
 
-def _since(
-    votes: TestVotes,
-    ours: _Scored,
-    theirs: _Scored | None,
-    cutoff: int | None,
-    confidence: float,
-    seed: int,
-) -> SinceChampion | None:
-    if theirs is None or cutoff is None:
-        return None
-    mask = votes.feedback_at > cutoff
-    part, our_part, their_part = votes.where(mask), ours.where(mask), theirs.where(mask)
-    drawn = _draw(part, our_part, their_part, seed)
-    n = int(mask.sum())
-    return SinceChampion(
-        votes=n,
-        challenger=_metrics(part, our_part, drawn.challenger, drawn.challenger_value, confidence),
-        champion=_metrics(part, their_part, drawn.champion, drawn.champion_value, confidence),
-        difference=percentiles(drawn.difference_value, drawn.difference, n, confidence),
-    )
+_NO_CURVES: dict[str, dict[str, Any]] = {"confusion": {}, "roc": {}, "calibration": {}}
 
 
-def _slices(
-    levels: Vocabulary,
-    votes: TestVotes,
-    ours: _Scored,
-    theirs: _Scored | None,
-    confidence: float,
-    seed: int,
-) -> tuple[Slice, ...]:
-    """Every face shape and tone with votes, and the styles with the most; Holm-corrected."""
-    masks = [
-        *((("face_shape"), levels.faces[i], votes.face == i) for i in range(len(levels.faces))),
-        *((("skin_tone"), levels.tones[i], votes.tone == i) for i in range(len(levels.tones))),
-        *(
-            ("hairstyle", levels.names[i], votes.style == i)
-            for i in _top(votes.style, len(levels.styles))
-        ),
-    ]
-    found = [
-        _slice(by, name, votes, ours, theirs, mask, confidence, seed)
-        for by, name, mask in masks
-        if mask.any()
-    ]
-    return tuple(_holm(found))
-
-
-def _top(style: NDArray[np.int32], styles: int) -> list[int]:
-    counts = np.bincount(style, minlength=styles)
-    order = np.argsort(-counts, kind="stable")[:TOP_STYLES]
-    return [int(i) for i in order if counts[i]]
-
-
-def _slice(
-    by: str,
-    name: str,
-    votes: TestVotes,
-    ours: _Scored,
-    theirs: _Scored | None,
-    mask: Bools,
-    confidence: float,
-    seed: int,
-) -> Slice:
-    part, our_part = votes.where(mask), ours.where(mask)
-    their_part = theirs.where(mask) if theirs else None
-    drawn = _draw(part, our_part, their_part, seed)
-    n = int(mask.sum())
-    tested = theirs is not None and n >= SLICE_VOTES
-    not_worse = int((drawn.difference >= 0).sum())
-    return Slice(
-        by=by,
-        name=name,
-        votes=n,
-        challenger=percentiles(drawn.challenger_value, drawn.challenger, n, confidence),
-        champion=percentiles(drawn.champion_value, drawn.champion, n, confidence)
-        if theirs
-        else None,
-        difference=percentiles(drawn.difference_value, drawn.difference, n, confidence)
-        if theirs
-        else None,
-        p_worse=(1 + not_worse) / (1 + len(drawn.difference)) if tested else None,
-        worse=False,
-    )
-
-
-def _holm(slices: list[Slice]) -> list[Slice]:
-    """Mark the slices shown to be worse, by Holm's step-down procedure (1979)."""
-    tested = sorted((s.p_worse, i) for i, s in enumerate(slices) if s.p_worse is not None)
-    worse: set[int] = set()
-    for rank, (p, i) in enumerate(tested):
-        if p > WORSE_LEVEL / (len(tested) - rank):
-            break
-        worse.add(i)
-    return [Slice(**{**vars(s), "worse": True}) if i in worse else s for i, s in enumerate(slices)]
-
-
-def _majority(votes: TestVotes) -> dict[str, float | None]:
-    table = metrics.majority(*_labels(votes))
+def _curves(
+    votes: Examples, ours: Scored, theirs: Scored | None, confidence: float
+) -> dict[str, dict[str, Any]]:
     return {
-        "f1": _number(float(metrics.weighted_f1(table))),
-        "accuracy": _number(float(metrics.accuracy(table))),
+        "confusion": _both(lambda s: _confusion(votes, s).tolist(), ours, theirs),
+        "roc": _both(lambda s: metrics.roc(s.p, *_labels(votes)), ours, theirs),
+        "calibration": _both(lambda s: _reliability(votes, s, confidence), ours, theirs),
     }
 
 
-def _reliability(votes: TestVotes, scored: _Scored, confidence: float) -> list[dict[str, Any]]:
+def _reliability(votes: Examples, scored: Scored, confidence: float) -> list[dict[str, Any]]:
     """Observed against predicted per bin, with Wilson's interval (1927)."""
     at = metrics.bins(scored.p)
     n = np.bincount(at, minlength=metrics.BINS)
@@ -371,21 +394,21 @@ def _reliability(votes: TestVotes, scored: _Scored, confidence: float) -> list[d
     return rows
 
 
-def _both(of: Any, ours: _Scored, theirs: _Scored | None) -> dict[str, Any]:
+def _both(of: Any, ours: Scored, theirs: Scored | None) -> dict[str, Any]:
     return {"challenger": of(ours), "champion": of(theirs) if theirs else None}
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation as `evaluation.json` holds it."""
     found = asdict(evaluation)
-    difference = found.pop("difference")
-    found["disagreements"] = difference["disagreements"] if difference else None
-    found["difference"] = None
-    if difference:
-        log_loss = difference["log_loss"] | {"p_worse": difference["log_loss_p_worse"]}
-        found["difference"] = {"f1": difference["f1"], "log_loss": log_loss}
+    found["refit"]["alike"] = evaluation.refit.alike
     return found
+
+
+def named(gains: Sequence[Against]) -> dict[str, Gain]:
+    """Gains by what they are over."""
+    return {each.name: each.gain for each in gains}

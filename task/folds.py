@@ -17,9 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from common.feedback import FOLDS
 from task.tally import group_numbers
 
-FOLDS = 10
+__all__ = ["FOLDS", "PAIRS", "fold_numbers", "learned_from", "pair", "partner"]
+
 PAIRS = FOLDS // 2
 
 

@@ -1,35 +1,39 @@
-"""The gate: is the challenger better? A policy over an evaluation, and nothing else.
+"""The gate: may this challenger serve? A policy over an evaluation, and nothing else.
 
-Each check answers pass, fail or undecided. Any fail rejects, else any undecided is
-inconclusive, else the challenger is promoted. Equality never promotes, missing evidence and
-ties keep the champion. A first model has nobody to beat: it needs its self-test and the
-configured floors.
+The rule of `gate: harm`, the default: a challenger is promoted where improvement is to be expected
+and harm is not to be feared. Harm is a true log-loss worse than the champion's, or than that of
+the best version of the last year, by more than `tolerated_loss`; it may happen in `yearly_risk` of
+years, and each look spends some of that. Waiting until a challenger is *shown* to be better was
+measured to serve people worse than no gate at all (docs/decisions/2026-11-30-do-no-harm.md); it is
+`gate: superiority`, in log-loss, and `gate: f1`, in F1.
+
+Each check answers pass, fail or undecided. Any fail rejects, else any undecided is inconclusive,
+else the challenger is promoted. Missing evidence and ties keep the champion. A first model has
+nobody to beat but a constant and the base data.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from common.feedback import TEST_SHARE
-from task.evaluate import WORSE_LEVEL, Difference, Evaluation
+from task.evaluate import Against, Difference, Evaluation
+from task.harm import ENOUGH, Gain, Posterior, lower_bound, posterior
 from task.intervals import Interval
+from task.risk import Budget, describe
 
 Answer = Literal["pass", "fail", "undecided"]
 Decision = Literal["promote", "reject", "inconclusive"]
 
-_POWER = 1.645 + 0.842
-"""Normal quantiles of a 5 % one-sided test with 80 % power."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What "better" means; see the settings of the same names."""
+    """What a promotion needs; see the settings of the same names."""
 
+    gate: str = "harm"
+    tolerated_loss: float = 0.01
     min_improvement: float = 0.0
-    min_test_votes: int = 30
-    worth_detecting: float = 0.01
+    min_test_groups: int = 30
     min_accuracy: float = 0.0
     min_precision: float = 0.0
     min_recall: float = 0.0
@@ -51,73 +55,161 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The decision with its reason. `votes_needed`: how many more votes in all, or None."""
+    """The decision with its reason.
+
+    `risk` is what this look spent of the year's, `budget` what the year has risked so far, with
+    it. `expected_gain` is the gain after shrinkage, in nats per vote, and `anchor` the version that
+    the next challengers must not fall behind either, if this one is promoted.
+    """
 
     decision: Decision
     reason: str
     checks: tuple[Check, ...]
-    votes_needed: int | None
+    risk: float
+    budget: str
+    expected_gain: float | None
+    anchor: str | None
 
 
 def decide(
-    evaluation: Evaluation, policy: Policy, *, real_votes: int, self_test: str | None = None
+    evaluation: Evaluation, policy: Policy, *, budget: Budget, self_test: str | None = None
 ) -> Verdict:
     """Decide. `self_test` is None when it passed, else what went wrong."""
-    checks = [_self_test(self_test), *_floors(evaluation, policy)]
-    needed = None
+    checks = [_self_test(self_test), _refit(evaluation), *_floors(evaluation, policy)]
+    checks.append(_enough(int(evaluation.judged["groups"]), policy.min_test_groups))
     difference = evaluation.difference
-    if difference is not None:
-        checks = [_improvement(evaluation.test["votes"], difference, policy), *checks]
-        checks += [
-            _majority(evaluation),
-            _enough(evaluation.test["votes"], policy.min_test_votes),
-            _slices(evaluation),
-            _log_loss(difference),
-            _differ(difference),
-        ]
-        needed = votes_needed(evaluation, policy.worth_detecting, real_votes)
+    if difference is None:
+        checks += [_reference(each) for each in evaluation.references]
+        decision = _decision(checks)
+        return Verdict(
+            decision=decision,
+            reason=_first_reason(decision, checks),
+            checks=tuple(checks),
+            risk=0.0,
+            budget=describe(budget),
+            expected_gain=None,
+            anchor=None,
+        )
+    found = posterior(difference.gain, policy.tolerated_loss)
+    rules, risk = _rules(evaluation, difference, policy, budget, found)
+    checks = [*rules, *checks, *_suspicions(evaluation), _differ(difference)]
     decision = _decision(checks)
+    if risk.on_promotion_only and decision != "promote":
+        risk = _Risk(spent=0.0)
+    spent = Budget(
+        yearly=budget.yearly,
+        spent=budget.spent + risk.spent,
+        look=budget.look,
+        reserve=budget.reserve,
+        frees_at=budget.frees_at,
+    )
     return Verdict(
         decision=decision,
-        reason=_reason(decision, checks, evaluation, needed),
+        reason=_reason(decision, checks),
         checks=tuple(checks),
-        votes_needed=needed,
+        risk=risk.spent,
+        budget=describe(spent),
+        expected_gain=found.expected if found else None,
+        anchor=_next_anchor(evaluation, policy),
     )
 
 
-def votes_needed(evaluation: Evaluation, worth_detecting: float, real_votes: int) -> int | None:
-    """How many more votes, in all, would resolve a difference worth detecting.
+@dataclass(frozen=True, kw_only=True)
+class _Risk:
+    """What a look spends; a known probability of harm only where it leads to a promotion."""
 
-    With 80 % power at the observed disagreement; 0 reads "it would have shown by now". None
-    when the answers never differ, or without test votes.
-    """
-    difference, m = evaluation.difference, evaluation.test["votes"]
-    if difference is None or m == 0 or difference.disagreements == 0:
-        return None
-    deviation = difference.f1_deviation
-    if deviation == 0.0 or m < 30:
-        deviation = math.sqrt((difference.disagreements + 0.5) / (m + 1) / m)
-    test_votes = m * (_POWER * deviation / worth_detecting) ** 2
-    return max(0, math.ceil(test_votes / TEST_SHARE) - real_votes)
+    spent: float
+    on_promotion_only: bool = False
 
 
-def _decision(checks: list[Check]) -> Decision:
-    answers = {check.answer for check in checks}
-    if "fail" in answers:
-        return "reject"
-    return "inconclusive" if "undecided" in answers else "promote"
+def _rules(
+    evaluation: Evaluation,
+    difference: Difference,
+    policy: Policy,
+    budget: Budget,
+    found: Posterior | None,
+) -> tuple[list[Check], _Risk]:
+    """The checks that the configured gate adds, and what the look spends."""
+    if policy.gate == "superiority":
+        return [_superior(difference.gain)], _Risk(spent=0.0)
+    if policy.gate == "f1":
+        return [_f1_interval(difference, policy.min_improvement)], _Risk(spent=0.0)
+    harm, risk = _harm("no_harm", "the champion", difference.gain, policy, budget)
+    checks = [harm, _expected(difference.gain, found)]
+    if evaluation.anchor is not None:
+        name = f"{evaluation.anchor.name}, the best of the last year,"
+        checks.append(_harm("no_harm_since", name, evaluation.anchor.gain, policy, budget)[0])
+    if policy.min_improvement > 0.0:
+        checks.append(_f1_value(difference, policy.min_improvement))
+    return checks, risk
 
 
-def _improvement(votes: int, difference: Difference, policy: Policy) -> Check:
-    """Undecided, whatever the interval, on too few votes or if all answers are identical."""
-    f1, bound = difference.f1, policy.min_improvement
+def _harm(
+    check: str, other: str, gain: Gain, policy: Policy, budget: Budget
+) -> tuple[Check, _Risk]:
+    """Is harm beyond the margin ruled out, at what this look may spend?"""
+    margin = policy.tolerated_loss
+    if budget.frees_at is not None:
+        says = f"a look must have some of the yearly risk left to spend: {describe(budget)}"
+        return _check(check, "undecided", None, -margin, says), _Risk(spent=0.0)
+    if gain.effective_groups >= ENOUGH:
+        low = lower_bound(gain, budget.look)
+        answer: Answer = "pass" if low is not None and low > -margin else "undecided"
+        says = (
+            f"the gain over {other} is {_signed(gain.value)} nats a vote and at least "
+            f"{_signed(low)}, at a risk of {_share(budget.look)}; {-margin:+.4f} at least is needed"
+        )
+        return _check(check, answer, low, -margin, says), _Risk(spent=budget.look)
+    found, most = posterior(gain, margin), budget.reserve / 2.0
+    harm = None if found is None else found.harm
+    answer = "pass" if harm is not None and harm <= most else "undecided"
+    says = (
+        f"{gain.effective_groups:,.0f} effective groups are fewer than {ENOUGH}, so a posterior "
+        f"decides: being worse than {other} by over {margin:.3f} nats a vote has a probability of "
+        f"{_share(harm)}; at most {_share(most)} may be spent"
+    )
+    return _check(check, answer, harm, most, says), _Risk(spent=harm or 0.0, on_promotion_only=True)
+
+
+def _expected(gain: Gain, found: Posterior | None) -> Check:
+    expected = None if found is None else found.expected
+    answer: Answer = "pass" if expected is not None and expected > 0.0 else "undecided"
+    says = (
+        f"the log-loss is expected to fall by {_signed(expected)} nats a vote after shrinkage "
+        f"(on these votes {_signed(gain.value)})"
+    )
+    return Check(
+        name="expected_gain",
+        answer=answer,
+        value=expected,
+        bound=0.0,
+        low=gain.low,
+        high=gain.high,
+        says=says,
+    )
+
+
+def _superior(gain: Gain) -> Check:
     answer: Answer = "undecided"
-    comparable = votes >= policy.min_test_votes and difference.disagreements > 0
-    if comparable and f1.low is not None and f1.high is not None:
-        if f1.low > bound:
-            answer = "pass"
-        elif f1.high < bound:
-            answer = "fail"
+    if gain.low is not None and gain.high is not None:
+        answer = "pass" if gain.low > 0.0 else "fail" if gain.high < 0.0 else "undecided"
+    return Check(
+        name="superiority",
+        answer=answer,
+        value=gain.value,
+        bound=0.0,
+        low=gain.low,
+        high=gain.high,
+        says=f"the gain is {_signed(gain.value)} nats a vote, between {_signed(gain.low)} and "
+        f"{_signed(gain.high)}; all of that must be above 0",
+    )
+
+
+def _f1_interval(difference: Difference, bound: float) -> Check:
+    f1 = difference.f1
+    answer: Answer = "undecided"
+    if difference.disagreements and f1.low is not None and f1.high is not None:
+        answer = "pass" if f1.low > bound else "fail" if f1.high < bound else "undecided"
     return Check(
         name="f1_improvement",
         answer=answer,
@@ -130,16 +222,60 @@ def _improvement(votes: int, difference: Difference, policy: Policy) -> Check:
     )
 
 
-def _self_test(problem: str | None) -> Check:
+def _f1_value(difference: Difference, bound: float) -> Check:
+    f1 = difference.f1
+    passed = f1.value is not None and f1.value >= bound
     return Check(
-        name="self_test",
-        answer="fail" if problem else "pass",
-        value=None,
-        bound=None,
-        low=None,
-        high=None,
-        says=problem or "the files read back from disk give the recorded answers",
+        name="f1_improvement",
+        answer="pass" if passed else "undecided",
+        value=f1.value,
+        bound=bound,
+        low=f1.low,
+        high=f1.high,
+        says=f"F1 {_signed(f1.value)} against the champion; min_improvement asks for {bound:+.3f}",
     )
+
+
+def _reference(reference: Against) -> Check:
+    """A first model must beat what needs no model, on groups that it has not seen."""
+    gain = reference.gain
+    answer: Answer = "undecided"
+    if gain.value is not None:
+        if gain.value > 0.0:
+            answer = "pass"
+        elif gain.p_worse is not None and gain.p_worse < 0.05:
+            answer = "fail"
+    return Check(
+        name=f"better_than_{'base' if 'base' in reference.name else 'constant'}",
+        answer=answer,
+        value=gain.value,
+        bound=0.0,
+        low=gain.low,
+        high=gain.high,
+        says=f"the gain over {reference.name} is {_signed(gain.value)} nats a vote on groups held "
+        "out; it must be above 0",
+    )
+
+
+def _decision(checks: list[Check]) -> Decision:
+    answers = {check.answer for check in checks}
+    if "fail" in answers:
+        return "reject"
+    return "inconclusive" if "undecided" in answers else "promote"
+
+
+def _self_test(problem: str | None) -> Check:
+    says = problem or "the files read back from disk give the recorded answers"
+    return _check("self_test", "fail" if problem else "pass", None, None, says)
+
+
+def _refit(evaluation: Evaluation) -> Check:
+    found = evaluation.refit
+    says = (
+        f"the model that ships is {found.overall:.2f} times as far from its folds' mean as they "
+        f"are (at most 1), {found.worst_style:.2f} times on the worst style (at most 3)"
+    )
+    return _check("refit", "pass" if found.alike else "fail", found.overall, 1.0, says)
 
 
 def _floors(evaluation: Evaluation, policy: Policy) -> list[Check]:
@@ -169,100 +305,79 @@ def _floor(name: str, found: Interval, bound: float) -> Check:
     )
 
 
-def _majority(evaluation: Evaluation) -> Check:
-    found, bound = evaluation.challenger["f1"], evaluation.majority["f1"]
-    answer: Answer = "undecided"
-    if found.value is not None and bound is not None:
-        answer = "pass" if found.value > bound else "fail"
-    return Check(
-        name="majority_class",
-        answer=answer,
-        value=found.value,
-        bound=bound,
-        low=found.low,
-        high=found.high,
-        says=f"F1 {_plain(found.value)}; always giving the commoner answer has {_plain(bound)}",
-    )
+def _enough(groups: int, bound: int) -> Check:
+    says = f"{groups:,} people or photos held out; {bound:,} are the least to judge on"
+    answer: Answer = "pass" if groups >= bound else "undecided"
+    return _check("min_test_groups", answer, float(groups), float(bound), says)
 
 
-def _enough(votes: int, bound: int) -> Check:
-    return Check(
-        name="min_test_votes",
-        answer="pass" if votes >= bound else "undecided",
-        value=float(votes),
-        bound=float(bound),
-        low=None,
-        high=None,
-        says=f"{votes:,} unseen votes; {bound:,} are the least to judge on",
-    )
-
-
-def _slices(evaluation: Evaluation) -> Check:
-    worse = [f"{s.name or 'unknown'} ({s.by})" for s in evaluation.slices if s.worse]
-    tested = [s.p_worse for s in evaluation.slices if s.p_worse is not None]
-    return Check(
-        name="slices",
-        answer="fail" if worse else "pass",
-        value=float(len(worse)),
-        bound=0.0,
-        low=None,
-        high=None,
-        says=f"shown to be worse for {', '.join(worse)}"
-        if worse
-        else f"none of {len(tested)} slices is shown to be worse",
-    )
-
-
-def _log_loss(difference: Difference) -> Check:
-    found, p = difference.log_loss, difference.log_loss_p_worse
-    worse = p is not None and p < WORSE_LEVEL
-    return Check(
-        name="log_loss",
-        answer="fail" if worse else "pass",
-        value=found.value,
-        bound=0.0,
-        low=found.low,
-        high=found.high,
-        says=f"log-loss {_signed(found.value)} against the champion: "
-        f"{'shown to be worse' if worse else 'not shown to be worse'}",
-    )
+def _suspicions(evaluation: Evaluation) -> list[Check]:
+    """One check a kind of fault: fails when Holm's procedure over all of them shows one."""
+    names = list(dict.fromkeys(each.name for each in evaluation.suspicions))
+    tested = sum(each.p is not None for each in evaluation.suspicions)
+    checks = []
+    for name in names:
+        of = [each for each in evaluation.suspicions if each.name == name]
+        shown = [each.says for each in of if each.shown]
+        lowest = min((each.p for each in of if each.p is not None), default=None)
+        says = (
+            f"shown to be worse: {', '.join(shown)}"
+            if shown
+            else f"not shown to be worse (one of {tested} tests that are held to 5 % together)"
+        )
+        checks.append(_check(name, "fail" if shown else "pass", lowest, 0.05, says))
+    return checks
 
 
 def _differ(difference: Difference) -> Check:
-    count = difference.disagreements
-    return Check(
-        name="answers_differ",
-        answer="pass" if count else "undecided",
-        value=float(count),
-        bound=0.0,
-        low=None,
-        high=None,
-        says=f"{count:,} unseen votes are answered differently by the two",
+    same = difference.gain.divergence <= 0.0
+    says = (
+        "both answer every vote alike"
+        if same
+        else f"{difference.disagreements:,} votes are answered differently by the two"
     )
+    answer: Answer = "undecided" if same else "pass"
+    return _check("answers_differ", answer, float(difference.disagreements), 0.0, says)
 
 
-def _reason(
-    decision: Decision, checks: list[Check], evaluation: Evaluation, needed: int | None
-) -> str:
-    if evaluation.difference is None and decision == "promote":
-        return "first model: it passed its self-test and the floors"
+def _next_anchor(evaluation: Evaluation, policy: Policy) -> str | None:
+    """The older version while the challenger is not expected to be better than it."""
+    anchor = evaluation.anchor
+    if anchor is None:
+        return None
+    found = posterior(anchor.gain, policy.tolerated_loss)
+    return anchor.name if found is None or found.expected <= 0.0 else None
+
+
+def _reason(decision: Decision, checks: list[Check]) -> str:
     if decision == "reject":
         return "; ".join(f"{c.name}: {c.says}" for c in checks if c.answer == "fail")
     if decision == "promote":
-        return checks[0].says
-    open_ones = "; ".join(f"{c.name}: {c.says}" for c in checks if c.answer == "undecided")
-    return "; ".join(filter(None, [open_ones, _missing(needed, evaluation)]))
+        rules = ("no_harm", "expected_gain", "superiority", "f1_improvement")
+        return "; ".join(c.says for c in checks if c.name in rules)
+    open_ones = [c for c in checks if c.answer == "undecided"]
+    said = "; ".join(f"{c.name}: {c.says}" for c in open_ones)
+    return f"{said}; {_would_change({c.name for c in open_ones})}"
 
 
-def _missing(needed: int | None, evaluation: Evaluation) -> str | None:
-    """The missing evidence, in words; None when nobody was compared."""
-    if evaluation.difference is None or not evaluation.test["votes"]:
-        return None
-    if needed is None:
-        return "the two never differ, so no number of votes like these would tell them apart"
-    if needed == 0:
-        return "a difference worth having would have shown by now"
-    return f"about {needed:,} more votes would show a difference worth having"
+def _would_change(open_ones: set[str]) -> str:
+    """What would change an inconclusive verdict, in words."""
+    if "answers_differ" in open_ones:
+        return "votes that change an answer would change this"
+    if open_ones & {"no_harm", "no_harm_since", "min_test_groups", "superiority"}:
+        return "votes of more people narrow this down, and the next run looks again"
+    return "the next run looks again, with the votes that have come by then"
+
+
+def _first_reason(decision: Decision, checks: list[Check]) -> str:
+    if decision == "promote":
+        beaten = [c.says for c in checks if c.name.startswith("better_than")]
+        return "; ".join(["first model: it passed its self-test and the floors", *beaten])
+    return _reason(decision, checks)
+
+
+def _check(name: str, answer: Answer, value: float | None, bound: float | None, says: str) -> Check:
+    return Check(name=name, answer=answer, value=value, bound=bound, low=None, high=None, says=says)
 
 
 def _signed(value: float | None) -> str:
@@ -271,3 +386,7 @@ def _signed(value: float | None) -> str:
 
 def _plain(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2%}".replace("%", " %")

@@ -36,12 +36,14 @@ LEAST = 1e-4
 class Budget:
     """The yearly risk, what the last 365 days spent of it, and what a look may spend now.
 
-    `frees_at`: when `look` is above 0 again; None while it is.
+    `look` is what a test may be made at; `reserve` what there is at once, for a look whose risk is
+    known only from the votes. `frees_at`: when `look` is above 0 again; None while it is.
     """
 
     yearly: float
     spent: float
     look: float
+    reserve: float
     frees_at: datetime | None
 
 
@@ -65,6 +67,7 @@ def budget(runs: Iterable[Run], now: datetime, yearly_risk: float) -> Budget:
         yearly=yearly_risk,
         spent=math.fsum(risk for at, risk in looks if at > now - YEAR),
         look=reserve / BURST if enough else 0.0,
+        reserve=reserve if enough else 0.0,
         frees_at=None if enough else max(now, since) + wait,
     )
 
