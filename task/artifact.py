@@ -4,8 +4,8 @@ A version's folder holds the weights with their metadata (`model.safetensors`, `
 the score and like probability of every face × tone × style (`table.safetensors`: all that is
 needed to serve), the same of the models that were fitted without one fold each
 (`folds.safetensors`: what judges the version), golden requests and labelled cells
-(`self_test.json`), and last `manifest.json` with the sha256 of each file. NumPy, safetensors and JSON only, so the API can
-import this; never a pickle, which runs code when it is read.
+(`self_test.json`), and last `manifest.json` with the sha256 of each file.
+NumPy, safetensors and JSON only, so that the API can import this; never a pickle, which runs code when it is read.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def read_folds(folder: Path, table: ScoreTable) -> FoldTables | None:
     ]
     if wrong or shape[0] != FOLDS:
         raise ArtifactError(
-            f"{FOLD_TABLES} must hold {', '.join(wanted)} of {FOLDS} folds in the sizes of {TABLE}, "
+            f"{FOLD_TABLES} must hold {', '.join(wanted)} of {FOLDS} folds, sized as {TABLE} is, "
             f"all in 0..1, got {', '.join(wrong) or f'{shape[0]} folds'} wrong; restore its files, "
             "or roll back to another version"
         )

@@ -121,15 +121,12 @@ def heal_left_open(loop: Loop, attempt: Attempt) -> None:
 
 
 def _refuse_unless_evaluated(folder: RunFolder) -> None:
-    """Raise ArtifactError unless the files to publish answer as the ones that were judged."""
+    """Raise ArtifactError unless the files to publish are, to the byte, those that were judged."""
     folder.needs(*(f"model/{name}" for name in REPRODUCED.values()), made_by="evaluate")
-    wanted = metric_values(folder.read(EVALUATION))["challenger"]["log_loss"]
-    same = questions.evaluated(folder.model, wanted)
-    if not same or stages.reproduced(folder.model) != folder.record().get("sha256"):
+    if stages.reproduced(folder.model) != folder.record().get("sha256"):
         raise ArtifactError(
-            f"a version must be the one that was evaluated, the files of {folder.run_id} or their "
-            f"log-loss on the test votes (then {wanted}) differ: they were altered since; evaluate "
-            "again"
+            f"a version must be the one that was evaluated, the files of {folder.run_id} differ: "
+            "they were altered since; evaluate again"
         )
 
 
@@ -209,6 +206,7 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
         "previous": record["previous_version"],
         "metrics": metrics["challenger"],
         "champion_metrics": metrics["champion"],
+        "evidence": record["evidence"],
     }
 
 

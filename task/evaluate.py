@@ -344,13 +344,13 @@ def _points(votes: Examples, scored: Scored) -> dict[str, Interval]:
     """The metrics that a policy may have a floor for, and the log-loss, as point values."""
     table, n = _confusion(votes, scored), len(votes)
     values = {
-        "f1": metrics.weighted_f1(table),
-        "accuracy": metrics.accuracy(table),
-        "precision": metrics.precision(table),
-        "recall": metrics.recall(table),
+        "f1": float(metrics.weighted_f1(table)),
+        "accuracy": float(metrics.accuracy(table)),
+        "precision": float(metrics.precision(table)),
+        "recall": float(metrics.recall(table)),
         "log_loss": mean(losses(votes, scored.p)),
     }
-    return {name: _point(float(value), n) for name, value in values.items()}
+    return {name: _point(value, n) for name, value in values.items()}
 
 
 def _point(value: float, n: int) -> Interval:

@@ -228,7 +228,7 @@ def _first_places(
     """How many of the first three styles of a face and tone changed, weighted by their votes."""
     if not len(votes):
         return None
-    both = [each for each in (challenger, champion)]
+    both = (challenger, champion)
     known = [each.table.vocabulary for each in both]
     shared = sorted((set(known[0].styles) & set(known[1].styles)) - {""})
     if len(shared) < FIRST_PLACES:

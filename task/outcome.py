@@ -83,13 +83,10 @@ def metric_values(evaluation: Mapping[str, Any] | None) -> dict[str, dict[str, f
 
 def _shown(verdict: Mapping[str, Any]) -> dict[str, Any]:
     checks = [{k: v for k, v in check.items() if k != "says"} for check in verdict["checks"]]
-    return {
-        "decision": verdict["decision"],
-        "checks": checks,
-        "votes_needed": verdict["votes_needed"],
-    }
+    names = ("risk", "budget", "expected_gain", "anchor")
+    return {"decision": verdict["decision"], "checks": checks} | {n: verdict[n] for n in names}
 
 
 def _counts(counts: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    names = ("read", "rejected_by_reason", "votes", "new_votes", "train", "validation", "test")
+    names = ("read", "rejected_by_reason", "votes", "new_votes")
     return {name: counts[name] for name in names} if counts else None

@@ -21,7 +21,7 @@ from common.errors import (
     UsageError,
 )
 from common.registry import Registry
-from common.registry.records import check_run_id
+from common.registry.records import anchor_name, check_run_id
 from common.store import Store
 from task import artifact, versions
 from task.folder import RECORD, RunFolder, read_record
@@ -171,11 +171,14 @@ def retain(
 def _safe(registry: Registry, keep: str | None) -> set[str]:
     """Versions that retention may not touch."""
     active, history = registry.active(), registry.history()
+    runs = registry.runs()
     safe = {active.version} if active and active.version else set()
+    anchor = anchor_name(runs, active.version if active else None, datetime.now(UTC))
+    safe |= {anchor} if anchor else set()
     safe |= {entry.previous for entry in history[-1:] if entry.previous}
     waiting = [
         run.version
-        for run in registry.runs()
+        for run in runs
         if run.state == "approved"
         and run.version
         and not (active and run.created_at < active.since)

@@ -1,6 +1,6 @@
 """What is asked of a version in service, and the answers that were evaluated.
 
-The golden requests of its self-test and the labelled test cells, so that the answers which people
+The golden requests of its self-test and its labelled cells, so that the answers which people
 get are held against those that the evaluation judged: labels that are swapped on the way, a
 constant answer, another threshold cannot pass.
 """
@@ -33,7 +33,7 @@ class Question:
 
 
 def of(folder: Path) -> list[Question]:
-    """The questions to the version in a folder, at most `MOST`, spread over all its test cells.
+    """The questions to the version in a folder, at most `MOST`, spread over all its labelled cells.
 
     Raises ArtifactError when it fails its self-test.
     """
@@ -48,11 +48,6 @@ def of(folder: Path) -> list[Question]:
 
 def _can_be_asked(style: str) -> bool:
     return 0 < len(style) <= LONGEST_NAME and few_marks(style)
-
-
-def evaluated(folder: Path, log_loss: float | None) -> bool:
-    """Whether the version in a folder has the log-loss on its test cells that was evaluated."""
-    return artifact.same_loss(artifact.read_self_test(folder)["test_log_loss"], log_loss)
 
 
 def _spread(cells: Sequence[Any], most: int) -> list[Any]:

@@ -50,6 +50,11 @@ def replay(loop: Loop, run_id: str) -> Replay:
             f"a replay needs split_version {SPLIT_VERSION!r}, {run_id} has "
             f"{record['split_version']!r}; use the release that made it"
         )
+    if "folds" not in recorded:
+        raise NotDoneError(
+            f"a replay needs a version of format {artifact.FORMAT_VERSION}, {run_id} made one of "
+            "format 1, which was fitted on another part of the votes; use the release that made it"
+        )
     with tempfile.TemporaryDirectory(prefix="replay-") as work:
         folder = _again(loop, of(work, run_id).make(), record)
         found = stages.reproduced(folder.model)
@@ -65,7 +70,8 @@ def _again(loop: Loop, folder: RunFolder, record: dict[str, Any]) -> RunFolder:
     publish.fetch_run(loop.store, record, folder.path)
     folder.update(**record)
     base = stages.base_rows(folder, settings)
-    prepared = prepare.prepare(folder.votes, base)
+    recency = stages.recency_of(settings, record)
+    prepared = prepare.prepare(folder.votes, base, recency)
     trained = train.train(prepared, stages.train_options(settings), clock=loop.clock)
     stages.write_model(folder, trained)
     artifact.write_self_test(folder.model, self_test_cells(prepared))

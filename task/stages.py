@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -26,18 +26,34 @@ from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
 from common.healing import Healer
 from common.registry import Registry, open_registry
-from common.registry.records import last_verdict
+from common.registry.records import Run, anchor_name, last_verdict
 from common.serving import Service, service_at
 from common.serving.watch import Patience, verify_of
 from common.settings import Settings, public, require
 from common.store import Store, open_store
-from task import artifact, base, evaluate, gate, host, prepare, publish, train, validate, versions
+from task import (
+    artifact,
+    base,
+    eprocess,
+    evaluate,
+    gate,
+    host,
+    prepare,
+    proof,
+    publish,
+    train,
+    validate,
+    versions,
+)
 from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
 from task.host import Host
-from task.prepare import CELLS, PREPARED
+from task.judging import Version
+from task.prepare import CELLS, PREPARED, Recency
+from task.risk import budget
 from task.snapshot import BaseSnapshot, Snapshot
+from task.tally import microseconds
 
 if TYPE_CHECKING:
     from types_boto3_ecs import ECSClient
@@ -45,7 +61,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VERDICT, EVALUATION, TRAINING = "verdict.json", "evaluation.json", "training.json"
-MICROSECONDS = 1_000_000
 
 
 Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None] | None]]
@@ -155,7 +170,18 @@ def prepare_cells(loop: Loop, folder: RunFolder) -> None:
     with timed(loop, folder, "prepare"):
         if settings.base_csv:
             _take_base(Path(settings.base_csv), folder)
-        prepare.save(prepare.prepare(folder.votes, base_rows(folder, settings)), folder.path)
+        recency = recency_of(settings, folder.record())
+        prepared = prepare.prepare(folder.votes, base_rows(folder, settings), recency)
+        prepare.save(prepared, folder.path)
+
+
+def recency_of(settings: Settings, record: Mapping[str, Any]) -> Recency:
+    """How much older votes count, as the settings say, seen from the run's cutoff."""
+    return Recency(
+        cutoff=microseconds(datetime.fromisoformat(str(record["cutoff"]))),
+        half_life_days=settings.half_life_days,
+        window_days=settings.window_days,
+    )
 
 
 def _refuse_stopped(folder: RunFolder) -> None:
@@ -202,6 +228,11 @@ def train_model(loop: Loop, folder: RunFolder) -> None:
             progress=progress,
         )
         write_model(folder, trained)
+        if not trained.account["settled"]:
+            log.warning(
+                "a fit must settle, this one still moved by more than the tolerance after its last "
+                "round: its variances are too large, and its answers shrunk too little"
+            )
         folder.write(TRAINING, trained.account | {"base_rejected": prepared.base_rejected})
 
 
@@ -233,38 +264,50 @@ def write_model(folder: RunFolder, trained: train.Trained) -> None:
     }
     like, score = train.rebuild(metadata, chosen.weights, trained.vocabulary.sizes)
     artifact.write(folder.model, weights=chosen.weights, metadata=metadata, score=score, like=like)
+    artifact.write_folds(folder.model, train.fold_tables(trained.folds))
 
 
 def evaluate_model(loop: Loop, folder: RunFolder) -> None:
-    """Compare with the champion on the same unseen votes, and decide."""
+    """Compare with the champion on votes that judge both fairly, and decide."""
     folder.needs(CELLS, f"model/{artifact.TABLE}", made_by="train")
     settings = loop.settings
     with timed(loop, folder, "evaluate"):
-        prepared = prepare.load(folder.path)
-        active = loop.registry.active()
-        champion, cutoff = _champion(loop, active.version if active else None, folder)
+        prepared, record = prepare.load(folder.path), folder.record()
+        cutoff = microseconds(datetime.fromisoformat(record["cutoff"]))
+        active, runs = loop.registry.active(), loop.registry.runs()
+        version = active.version if active else None
+        champion = _version(loop, version, folder.file("champion"))
+        anchor = anchor_of(loop, version, runs)
         evaluation = evaluate.evaluate(
             prepared,
-            artifact.load(folder.model),
+            read_version(folder.model),
             champion,
-            champion_cutoff=cutoff,
+            cutoff=cutoff,
+            anchor=_version(loop, anchor, folder.file("anchor")),
             confidence=settings.confidence,
+            max_negative_flips=settings.max_negative_flips,
             seed=settings.seed,
         )
         artifact.write_self_test(folder.model, self_test_cells(prepared))
         verdict = gate.decide(
             evaluation,
             policy(settings),
-            real_votes=int(folder.record()["counts"]["votes"]),
+            budget=budget(runs, datetime.fromisoformat(record["cutoff"]), settings.yearly_risk),
             self_test=_problem(folder.model),
         )
-        found = evaluate.to_json(evaluation)
+        bets = proof.look(runs, champion, _replaced(loop, version, folder), prepared, cutoff=cutoff)
+        found = evaluate.to_json(evaluation) | {"proof": proof.summary(bets)}
         folder.write(EVALUATION, found)
         folder.write(VERDICT, asdict(verdict))
         artifact.write_json(folder.model / "metrics.json", found)
         folder.update(
-            previous_version=active.version if active else None,
+            previous_version=version,
             champion_serial=active.serial if active else 0,
+            evidence={
+                "risk": verdict.risk,
+                "anchor": verdict.anchor,
+                "bets": eprocess.to_json(bets) if bets else None,
+            },
             sha256=reproduced(folder.model),
         )
 
@@ -272,12 +315,30 @@ def evaluate_model(loop: Loop, folder: RunFolder) -> None:
 def policy(settings: Settings) -> gate.Policy:
     """What the settings say about the gate."""
     return gate.Policy(
+        gate=settings.gate,
+        tolerated_loss=settings.tolerated_loss,
         min_improvement=settings.min_improvement,
-        min_test_votes=settings.min_test_groups,
+        min_test_groups=settings.min_test_groups,
         min_accuracy=settings.min_accuracy,
         min_precision=settings.min_precision,
         min_recall=settings.min_recall,
         min_f1=settings.min_f1,
+    )
+
+
+def anchor_of(loop: Loop, version: str | None, runs: Sequence[Run]) -> str | None:
+    """The best version of the last year, where it is not the active one and is still there."""
+    name = anchor_name(runs, version, loop.now())
+    return name if name in versions.published(loop.store) else None
+
+
+def read_version(folder: Path) -> Version:
+    """A version's folder as it is judged, after its self-test where it has one."""
+    table = artifact.load(folder)
+    return Version(
+        table=table,
+        folds=artifact.read_folds(folder, table),
+        cutoff=microseconds(datetime.fromisoformat(str(table.metadata["cutoff"]))),
     )
 
 
@@ -360,17 +421,26 @@ def _read(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _champion(
-    loop: Loop, version: str | None, folder: RunFolder
-) -> tuple[artifact.ScoreTable | None, int | None]:
-    """The champion's table, verified, and its cutoff in microseconds; errors are errors."""
+def _version(loop: Loop, version: str | None, target: Path) -> Version | None:
+    """A published version, verified and self-tested; errors are errors."""
     if version is None:
-        return None, None
-    target = folder.file("champion")
+        return None
     versions.fetch(loop.store, version, target)
-    table = artifact.self_test(target)
-    cutoff = datetime.fromisoformat(str(table.metadata["cutoff"]))
-    return table, round(cutoff.timestamp() * MICROSECONDS)
+    artifact.self_test(target)
+    return read_version(target)
+
+
+def _replaced(loop: Loop, version: str | None, folder: RunFolder) -> Version | None:
+    """The version that the active one replaced, if it is still whole: what it is bet against."""
+    changes = [each for each in loop.registry.history() if each.version == version]
+    name = changes[-1].previous if changes else None
+    if name is None or name == version or name not in versions.published(loop.store):
+        return None
+    try:
+        return _version(loop, name, folder.file("replaced"))
+    except ArtifactError as error:
+        log.warning("%s cannot be compared with what it replaced: %s", version, error)
+        return None
 
 
 def _problem(model: Path) -> str | None:

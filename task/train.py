@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from task import calibrate, metrics
+from task.artifact import FoldTables
 from task.candidates import (
     EMBEDDING,
     HIERARCHICAL,
@@ -182,6 +183,17 @@ def decide(
     )
     calibration = {"fitted": bool(votes), "u": u, "v": v}
     return chosen, models, sigmoid(u + v * chosen.logit), cut, calibration
+
+
+def fold_tables(folds: FoldModels) -> FoldTables:
+    """The folds' models as they are published: probabilities in float32, as they are served."""
+    return FoldTables(
+        like=folds.like.astype(np.float32),
+        score=np.clip(folds.score, 0.0, 1.0).astype(np.float32),
+        threshold=folds.threshold,
+        constant=folds.constant,
+        base=None if folds.base is None else folds.base.astype(np.float32),
+    )
 
 
 def rebuild(metadata: Mapping[str, Any], weights: Weights, sizes: Sizes) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ Every time is an aware `datetime`; in JSON it is ISO 8601 in UTC with a `Z`.
 import re
 from collections.abc import Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar, get_args
 
 from common.errors import RegistryError, UsageError
@@ -246,6 +246,24 @@ def last_verdict(runs: Iterable[Run]) -> datetime | None:
     """
     cutoffs = (run.cutoff for run in runs if run.state in VERDICT_STATES)
     return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
+
+
+ANCHOR_LASTS = timedelta(days=365)
+
+
+def anchor_name(runs: Iterable[Run], active: str | None, now: datetime) -> str | None:
+    """The version that challengers of `active` must not fall behind either; None if itself.
+
+    The run that made the active version noted it: the best version before, as long as none since
+    was expected to be better. It is forgotten a year after its own run.
+    """
+    by_id = {run.run_id: run for run in runs}
+    run = by_id.get(active or "")
+    name = run.evidence.get("anchor") if run else None
+    anchor = by_id.get(name) if isinstance(name, str) else None
+    if anchor is None or anchor.run_id == active or now - anchor.created_at > ANCHOR_LASTS:
+        return None
+    return anchor.run_id
 
 
 def rollback_target(history: Iterable[HistoryEntry]) -> str | None:
