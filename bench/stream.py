@@ -24,7 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bench.streams import START, WEEK, Plan, Stream, make_stream
-from common.feedback import FACE_SHAPES, SKIN_TONES, SPLIT_VERSION, split
+from common.feedback import FACE_SHAPES, SKIN_TONES, SPLIT_VERSION, SPLITS, split
 from task.snapshot import ROW_GROUP, SCHEMA, SnapshotWriter
 from task.tally import Tally
 
@@ -94,7 +94,7 @@ def table(stream: Stream) -> pa.Table:
         "analysis_id": np.arange(1, votes + 1),
         "style_index": np.ones(votes, dtype=np.int8),
         "group": np.array(hashes, dtype=object)[person],
-        "split": _words([split(each) for each in hashes], person),
+        "split": _words(SPLITS, np.array([SPLITS.index(split(each)) for each in hashes])[person]),
         "face_shape": _words(FACE_SHAPES, stream.face),
         "skin_tone": _words(SKIN_TONES, stream.tone),
         "hairstyle": _words(stream.before.styles, stream.style),

@@ -26,7 +26,7 @@ def read(path: Path, history: History) -> Floats:
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in NAMES}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"--truth must be an .npz file with {', '.join(NAMES)}, got {path}: {error}; "
             "make it together with the snapshot, or leave it out"
