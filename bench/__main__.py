@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "gate": "bench.gate",
+    "backtest": "bench.backtest",
     "1": "bench.fit",
     "3": "bench.small",
     "5": "bench.extraction",
