@@ -35,6 +35,8 @@ ROUNDS = 100
 """Newton steps at most; 6 to 20 are usual."""
 TOLERANCE = 1e-4
 """Largest change of a cell's logit (or score) in a round, below which a fit has settled."""
+VARIANCE_TOLERANCE = 1e-2
+"""The same for the variances, as a share of each: predictions can stand still before them."""
 INTERCEPT_VARIANCE = 100.0
 """The intercept is free: the real votes' own mean, whatever the base data say."""
 _NOISE = 1e-6
@@ -206,12 +208,12 @@ class _Fit:
         above = np.einsum("kcd,kd->kc", precision, context)
         self.context_pull[part] = above
         found = squares(pull, *self.grid[:2])
-        self.variances.score(OF_STYLE, part, found, sums.expected, sums.information)
+        restless = self.variances.score(OF_STYLE, part, found, sums.expected, sums.information)
         left = precision - precision @ covariance[:, :contexts, :contexts] @ precision
         statistics = of_contexts(above[:, None], left, self.variances.patterns)
-        self.variances.score(OF_CONTEXT, part, *statistics)
-        still = np.abs(move).max(axis=(1, 2), initial=0.0) >= TOLERANCE
-        self.moving[np.flatnonzero(part)] = still
+        restless = np.maximum(restless, self.variances.score(OF_CONTEXT, part, *statistics))
+        far = np.abs(move).max(axis=(1, 2), initial=0.0)
+        self.moving[part] = (far >= TOLERANCE) | (restless >= VARIANCE_TOLERANCE)
 
     def effects(self, rounds: int) -> Effects:
         """The posterior means of all effects, on the whole grid."""
@@ -222,7 +224,7 @@ class _Fit:
         for name, axes in GROUPINGS.items():
             pull = of_style if 2 in axes else of_context
             summed = pull.sum(axis=tuple(1 + a for a in (0, 1) if a not in axes), keepdims=True)
-            values = self.variances.of[name][:, None, None, None] * summed
+            values = self.variances.used[name][:, None, None, None] * summed
             found[name] = self._outer(values, axes)
         intercept = INTERCEPT_VARIANCE * self.context_pull.sum(axis=1)
         word = intercept[:, None, None, None] + np.zeros_like(self.counts.n)
@@ -236,7 +238,7 @@ class _Fit:
             trust=self.trust,
             trust_deviation=np.sqrt(self.trust_variance),
             effects=found,
-            variances=self.variances.of,
+            variances=self.variances.used,
             rounds=rounds,
             settled=not self.moving.any(),
         )

@@ -32,12 +32,13 @@ _FIRST_GAIN = 0.8
 
 
 class Variances:
-    """The variances of K fits, (K,) each, and how far their next steps go."""
+    """The variances of K fits, (K,) each: `used` in the last step, and `of` the next."""
 
     def __init__(self, fits: int, faces: int, tones: int, *, gaussian: bool) -> None:
         scale = SCORE_SCALE if gaussian else 1.0
         self.prior = {name: scale * value for name, value in PRIOR_VARIANCES.items()}
         self.of = {name: np.full(fits, self.prior[name]) for name in GROUPINGS}
+        self.used = {name: values.copy() for name, values in self.of.items()}
         self.gain = {name: np.full(fits, _FIRST_GAIN) for name in GROUPINGS}
         self.last = {name: np.zeros(fits) for name in GROUPINGS}
         self.patterns = patterns(faces, tones)
@@ -56,11 +57,12 @@ class Variances:
         found: Floats,
         expected: Floats,
         information: Floats,
-    ) -> None:
+    ) -> Floats:
         """One damped scoring step: found and expected (K, J), information (K, J, J).
 
         A step that turns back is halved the next time: with few levels the expected information
-        is too small, and whole steps would jump to and fro for ever.
+        is too small, and whole steps would jump to and fro for ever. Returns the largest whole
+        step of each fit, as a share of its variance: (K,).
         """
         now = np.stack([self.of[name][part] for name in names], axis=1)
         prior = np.array([self.prior[name] for name in names])
@@ -72,8 +74,10 @@ class Variances:
             gain = np.where(turned, 0.5 * self.gain[name][part], 1.2 * self.gain[name][part])
             self.gain[name][part] = np.clip(gain, 0.05, 1.0)
             self.last[name][part] = move[:, j]
+            self.used[name][part] = now[:, j]
             moved = now[:, j] + self.gain[name][part] * move[:, j]
             self.of[name][part] = np.clip(moved, now[:, j] / 5.0, now[:, j] * 5.0)
+        return np.asarray(np.abs(move / now).max(axis=1))
 
 
 def of_contexts(
