@@ -73,6 +73,7 @@ class Returning:
         votes = taken(self._history.votes, look.following)
         group = self._group[look.following]
         sizes = np.bincount(self._group[: look.known], minlength=self._groups)
+        own = offsets.offset[group]
         p = as_published(champion.table, self._history.levels, votes).p
         self._weeks.append(
             _Week(
@@ -80,7 +81,7 @@ class Returning:
                 votes=votes,
                 returned=sizes[group] >= LEAST_VOTES,
                 without=p,
-                personal=sigmoid(_logit(p) + offsets.offset[group]) if offsets.on else p,
+                personal=np.where(own == 0.0, p, sigmoid(_logit(p) + own)),
                 threshold=champion.table.threshold,
                 offsets=offsets,
             )

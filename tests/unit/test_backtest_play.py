@@ -11,6 +11,7 @@ import pytest
 from task import train
 from task.backtest.fits import Bench, Judging
 from task.backtest.history import History
+from task.backtest.play import Played
 from task.gate import Policy
 from tests.unit.backtests import (
     BASE,
@@ -30,13 +31,19 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> History:
     return past(stream(), tmp_path_factory.mktemp("weeks"))
 
 
+@pytest.fixture(scope="module")
+def plain(weeks: History) -> Played:
+    """The default policy alone."""
+    return played(weeks, HARM)
+
+
 HARM, SUPERIORITY = contender("harm"), contender("sup", policy=Policy(gate="superiority"))
 LATE = contender("late", enough=lambda total, _: None if total >= 300 else "too few votes")
 NEVER = contender("never", policy=Policy(min_accuracy=1.0))
 
 
-def test_a_policy_looks_each_week_once_there_are_enough_votes(weeks: History) -> None:
-    found = played(weeks, HARM)
+def test_a_policy_looks_each_week_once_there_are_enough_votes(plain: Played) -> None:
+    found = plain
     lines = arm(found, "harm").lines
 
     assert (lines[0].state, lines[0].reason) == ("skipped", "too few votes: 1 of 50")
@@ -46,8 +53,8 @@ def test_a_policy_looks_each_week_once_there_are_enough_votes(weeks: History) ->
     assert all(line.score and line.score.votes for line in lines[found.first :])
 
 
-def test_a_first_model_must_beat_a_constant(weeks: History) -> None:
-    found = played(weeks, HARM)
+def test_a_first_model_must_beat_a_constant(plain: Played) -> None:
+    found = plain
 
     refused = arm(found, "harm").lines[1 : found.first]
     assert {name for line in refused for name in line.refused_by} == {"better_than_constant"}
@@ -74,16 +81,17 @@ def test_what_serves_is_what_was_promoted_last(weeks: History) -> None:
         assert (line.refused_by == ()) == (line.state in {"promoted", "skipped"})
 
 
-def test_the_newest_is_the_same_whatever_the_policies(weeks: History) -> None:
-    alone = [figures(arm(played(weeks, each), "newest always")) for each in (HARM, SUPERIORITY)]
+def test_the_newest_is_the_same_whatever_the_policies(plain: Played, weeks: History) -> None:
+    pasts = (plain, played(weeks, SUPERIORITY))
+    alone = [figures(arm(each, "newest always")) for each in pasts]
     together = figures(arm(played(weeks, SUPERIORITY, LATE, NEVER), "newest always"))
 
     assert alone[0] == alone[1] == together
     assert together[0] is not None  # it asks no trigger
 
 
-def test_a_policy_does_the_same_alone_and_beside_others(weeks: History) -> None:
-    alone = arm(played(weeks, HARM), "harm")
+def test_a_policy_does_the_same_alone_and_beside_others(plain: Played, weeks: History) -> None:
+    alone = arm(plain, "harm")
     beside = arm(played(weeks, LATE, SUPERIORITY, HARM), "harm")
 
     assert figures(alone) == figures(beside)
@@ -98,24 +106,26 @@ def test_weeks_count_from_when_all_serve_and_for_all_alike(weeks: History) -> No
     assert {each.score(found.first).votes for each in found.arms} == {60 * (10 - began) - 1}
 
 
-def test_a_policy_that_never_serves_takes_no_weeks_from_the_others(weeks: History) -> None:
+def test_a_policy_that_never_serves_takes_no_weeks_from_the_others(
+    plain: Played, weeks: History
+) -> None:
     found = played(weeks, HARM, NEVER)
 
-    assert found.first == played(weeks, HARM).first
+    assert found.first == plain.first
     assert arm(found, "never").score(found.first).votes == 0
     assert set(arm(found, "never").lines[3].refused_by) == {"floor_accuracy"}
     assert played(weeks, NEVER).first == 10
 
 
-def test_the_first_model_is_kept_for_ever_by_who_never_changes_it(weeks: History) -> None:
-    found = played(weeks, HARM)
+def test_the_first_model_is_kept_for_ever_by_who_never_changes_it(plain: Played) -> None:
+    found = plain
 
     names = {line.serves for line in arm(found, "first for ever").lines[found.first :]}
     assert names == {arm(found, "harm").lines[found.first].serves}
 
 
-def test_a_constant_knows_only_the_votes_before(weeks: History) -> None:
-    line = arm(played(weeks, HARM), "a constant").lines[4]
+def test_a_constant_knows_only_the_votes_before(plain: Played, weeks: History) -> None:
+    line = arm(plain, "a constant").lines[4]
 
     before, after = weeks.votes.like[: line.look.known], weeks.votes.like[line.look.following]
     rate = (before.sum() + 1) / (len(before) + 2)
@@ -168,8 +178,8 @@ def test_the_f1_gate_is_given_the_interval_that_it_decides_on(weeks: History) ->
     assert all("unknown" not in line.reason for line in arm(found, "f1").lines[2:])
 
 
-def test_a_look_makes_the_version_that_a_run_would_publish(weeks: History) -> None:
-    look = played(weeks, HARM).looks[5]
+def test_a_look_makes_the_version_that_a_run_would_publish(plain: Played, weeks: History) -> None:
+    look = plain.looks[5]
 
     version, _ = Bench({BASE: weeks}, look, lambda: 0.0).fit(TRAINING)
 
