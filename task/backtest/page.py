@@ -27,6 +27,7 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--pale); text-align: left; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 svg.plot { width: 100%; } svg text { font-size: 11px; fill: currentColor; }
+ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
 .grid { stroke: var(--pale); } .curve { fill: none; stroke-width: 2; }
 """
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
@@ -41,7 +42,7 @@ def page(found: Json) -> str:
         element("h1", "Backtest"),
         element("p", " ".join(said)),
         _table(found),
-        _chart(arms, found["counted_from"]),
+        _chart(arms, [row[0] for row in rows(found)], found["counted_from"]),
         *(_personal(each) for each in found["policies"] if each["personal"]),
     ]
     style = _STYLE + "".join(_kind(number) for number in range(len(arms)))
@@ -123,7 +124,7 @@ def _grid(columns: Sequence[str], lines: list[list[str]], *, words: tuple[int, .
     return element("table", head, *body)
 
 
-def _chart(arms: Sequence[Json], counted_from: str | None) -> Svg:
+def _chart(arms: Sequence[Json], names: Sequence[str], counted_from: str | None) -> Svg:
     curves = [_so_far(arm) for arm in arms]
     known = [value for curve in curves for _, value in curve]
     if not known or counted_from is None:
@@ -131,22 +132,18 @@ def _chart(arms: Sequence[Json], counted_from: str | None) -> Svg:
     last = max(week for curve in curves for week, _ in curve)
     frame = Frame(x=(0.0, last + 1.0), y=spread(known), width=900, height=420)
     parts = frame.axes("looks that count", "mean log-loss so far, nats")
-    for number, curve in enumerate(curves):
-        parts.append(frame.line(curve, f"arm-{number}"))
-        parts.append(_legend(number, arms[number]))
+    parts += [frame.line(curve, f"arm-{number}") for number, curve in enumerate(curves)]
     worded = ", ".join(
-        f"{arm['name']} {curve[-1][1]:.4f}"
-        for arm, curve in zip(arms, curves, strict=True)
-        if curve
+        f"{name} {curve[-1][1]:.4f}" for name, curve in zip(names, curves, strict=True) if curve
     )
-    return frame.draw(parts, "Mean log-loss so far", worded)
+    legend = element("ul", *(_legend(number, name) for number, name in enumerate(names)))
+    return Svg(legend + frame.draw(parts, "Mean log-loss so far", worded))
 
 
-def _legend(number: int, arm: Json) -> Svg:
-    """A stroke and a name, in the upper right."""
-    y = 34 + 16 * number
-    stroke = element("line", x1=700, x2=728, y1=y - 4, y2=y - 4, class_=f"curve arm-{number}")
-    return element("g", stroke, element("text", arm["name"][:28], x=734, y=y))
+def _legend(number: int, name: str) -> Svg:
+    """A stroke and a name."""
+    stroke = element("line", x1=0, x2=28, y1=6, y2=6, class_=f"curve arm-{number}")
+    return element("li", element("svg", stroke, width=32, height=12, aria_hidden="true"), name)
 
 
 def _so_far(arm: Json) -> list[tuple[float, float]]:
