@@ -58,7 +58,7 @@ class Recency:
 
     A vote `half_life_days` before the cutoff counts half, one before the window not at all. With
     either, a vote without a time counts as if it were as old as the oldest that has one: nobody
-    knows, and it must not count as new.
+    knows, and it must not count as new. Where none has a time, all count alike.
     """
 
     cutoff: int = 0
@@ -72,9 +72,11 @@ class Recency:
 
     def weights(self, feedback_at: Ints, oldest: int) -> Ints:
         """The weight of each vote (N,) in 1/unit; `oldest` is the first time there is."""
+        weights = np.full(len(feedback_at), self.unit, dtype=np.int64)
+        if oldest == NO_TIME:
+            return weights
         at = np.where(feedback_at == NO_TIME, oldest, feedback_at)
         days = np.maximum(self.cutoff - at, 0) // _DAY
-        weights = np.full(len(at), self.unit, dtype=np.int64)
         if self.half_life_days:
             weights = np.rint(self.unit * 0.5 ** (days / self.half_life_days)).astype(np.int64)
         if self.window_days:
