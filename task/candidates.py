@@ -11,7 +11,7 @@ Shapes: F faces, T tones, S styles; K = 1 + FOLDS + PAIRS fits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -216,7 +216,7 @@ def embedding_candidate(
     )
 
     def fit(learned: Cells, held: Cells | None, epochs: int | None = None) -> Any:
-        data = network_batch(learned, options.real_data_weight, unit)
+        data = network_batch(merged(learned), options.real_data_weight, unit)
         stop = network_batch(held, 1.0, unit) if held is not None and held.votes else None
         chosen = tuning
         if epochs is not None:  # as long as the pairs took, since nothing is held out to stop by
@@ -256,6 +256,30 @@ def _network(fits: list[Any], shipped: Any) -> Candidate:
         best_round=found.best_epoch,
         class_weights=(float(weights[0]), float(weights[1])),
         curve=tuple(asdict(epoch) for epoch in fits[0][0].curve),
+    )
+
+
+def merged(cells: Cells) -> Cells:
+    """The same votes with a cell for each choice instead of one in each fold.
+
+    An epoch takes as long as there are cells: up to nine times longer without this.
+    """
+    keys = np.stack([cells.source, cells.face, cells.tone, cells.style])
+    _, first, at = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+
+    def summed(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        total = np.zeros(len(first), dtype=np.int64)
+        np.add.at(total, at.ravel(), values)
+        return total
+
+    return replace(
+        cells.where(first),
+        fold=np.zeros(len(first), dtype=np.int8),
+        n_like=summed(cells.n_like),
+        n_dislike=summed(cells.n_dislike),
+        n_scored=summed(cells.n_scored),
+        score_sum=summed(cells.score_sum),
+        score_square=summed(cells.score_square),
     )
 
 

@@ -105,7 +105,7 @@ class Cells:
     score_sum: Ints
     score_square: Ints
 
-    def where(self, mask: NDArray[np.bool_]) -> Cells:
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Cells:
         return Cells(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
     def of(self, source: int) -> Cells:

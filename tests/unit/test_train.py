@@ -15,7 +15,7 @@ from local.world import make_world
 from task import metrics, prepare
 from task import train as training
 from task.base import BaseRows
-from task.candidates import loss_weight
+from task.candidates import loss_weight, merged
 from task.folds import FOLDS
 from task.models import crossed
 from task.prepare import REAL, Prepared
@@ -229,6 +229,20 @@ def test_the_account_says_whether_the_fit_has_settled(
     assert found["settled"] is settled
     assert found["candidates"][0]["settled"] is settled
     assert found["candidates"][0]["rounds"] <= rounds
+
+
+def test_the_network_learns_from_one_cell_for_each_choice(tmp_path: Path) -> None:
+    cells = prepared(tmp_path, MANY).cells
+
+    found = merged(cells)
+
+    keys = list(zip(found.source, found.face, found.tone, found.style, strict=True))
+    assert len(set(keys)) == len(keys) < len(cells.face)
+    assert (found.votes, set(found.fold)) == (cells.votes, {0})
+    for source in (prepare.BASE, REAL):
+        for name in ("n_like", "n_dislike", "n_scored", "score_sum", "score_square"):
+            before, after = (getattr(each.of(source), name).sum() for each in (cells, found))
+            assert before == after
 
 
 def test_a_first_model_is_held_against_the_base_alone_and_a_constant(tmp_path: Path) -> None:
