@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from task import folds
@@ -17,6 +17,7 @@ def hashed(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+@settings(deadline=None)
 @given(names=st.lists(st.text(max_size=9), min_size=1, max_size=30), chunks=st.integers(1, 4))
 def test_a_fold_depends_on_the_groups_hash_alone(names: list[str], chunks: int) -> None:
     parts = np.array_split(np.array([hashed(name) for name in names], dtype=object), chunks)

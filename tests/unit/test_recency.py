@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.world import make_world
@@ -95,6 +95,7 @@ def test_votes_of_which_none_has_a_time_count_alike(tmp_path: Path) -> None:
     assert prepared(tmp_path, timeless, recency(window_days=30)).cells.votes == 2
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_weighted_sums_are_whole_numbers_and_do_not_depend_on_the_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
