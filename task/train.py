@@ -111,9 +111,10 @@ def train(
             checkpoint=checkpoint,
             progress=progress,
         )
-        found += [network] if network else []
+        found.append(network)
         seconds.append(clock() - start)
-    screened = len(seconds) > len(found)
+    whole = [each for each in found if each.whole]
+    screened = len(whole) < len(found)
     chosen, fold_models, like, threshold, calibration = decide(
         found[-1:] if options.candidates == EMBEDDING else found,
         folds,
@@ -124,9 +125,9 @@ def train(
         "chosen": chosen.name,
         "reason": _reason(options.candidates, groups, screened),
         "candidates": [
-            _line(each, folds, took) for each, took in zip(found, seconds, strict=False)
+            _line(each, folds, took) for each, took in zip(whole, seconds, strict=False)
         ],
-        "curve": [line for candidate in found for line in candidate.curve],
+        "curve": [line for candidate in whole for line in candidate.curve],
         "variances": _variances(found[0]),
         "base": _base(cells, folds, found[0], options),
         "calibration": calibration,
@@ -157,18 +158,22 @@ def decide(
     Returns the candidate that ships, the folds' models, and its like table, threshold and
     recalibration. `share` is the effective weight of a vote (see `calibrate`).
     """
-    choices = choose(found, folds)
     like, threshold = np.empty_like(folds.n), np.empty(FOLDS)
     score = np.empty_like(folds.n)
+<<<<<<< HEAD
     slopes = np.empty((FOLDS, 2))
     for fold, choice in enumerate(choices):
         of = found[choice]
+=======
+    for fold, of in enumerate(choose(found, folds)):
+>>>>>>> helper-d
         u, v, threshold[fold] = _decisions(
             of.pair_logit[pair(fold)][None], folds, [partner(fold)], share
         )
         slopes[fold] = u, v
         like[fold] = sigmoid(u + v * of.fold_logit[fold])
         score[fold] = of.fold_score[fold]
+<<<<<<< HEAD
     totals = [
         sum(held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS))
         for each in found
@@ -179,6 +184,15 @@ def decide(
     # shrunk less than they are, and what was judged would not be what ships.
     u, v = slopes[mine].mean(axis=0).tolist() if mine.any() else (0.0, 1.0)
     cut = _threshold(sigmoid(u + v * chosen.fold_logit), folds, list(range(FOLDS)), share)
+=======
+    chosen = min(
+        (each for each in found if each.whole),
+        key=lambda each: sum(
+            held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS)
+        ),
+    )
+    u, v, cut = _decisions(chosen.fold_logit, folds, list(range(FOLDS)), share)
+>>>>>>> helper-d
     votes = folds.n.sum()
     outside = votes - folds.n.sum(axis=(1, 2, 3))
     likes = folds.like.sum() - folds.like.sum(axis=(1, 2, 3))

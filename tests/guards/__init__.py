@@ -8,6 +8,7 @@ file, the change a tired person could make, and the fewest tests that must catch
 from tests.guards import (
     cloud,
     evidence,
+    fit,
     healing,
     image,
     login,
@@ -40,4 +41,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *healing.MUTANTS,
     *evidence.MUTANTS,
+    *fit.MUTANTS,
 )
