@@ -31,7 +31,7 @@ def folds_of(table: ScoreTable, like: Any = None, **changes: Any) -> FoldTables:
     shape = (FOLDS, *table.vocabulary.sizes)
     answers = table.like if like is None else np.asarray(like, dtype=np.float32)
     folds = FoldTables(
-        like=np.broadcast_to(answers, shape).copy(),
+        like=answers if answers.ndim == 4 else np.broadcast_to(answers, shape).copy(),
         score=np.broadcast_to(table.score, shape).copy(),
         threshold=np.full(FOLDS, table.threshold),
         constant=np.full(FOLDS, 0.5),
