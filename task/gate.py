@@ -110,7 +110,7 @@ def decide(
         risk=risk.spent,
         budget=describe(spent),
         expected_gain=found.expected if found else None,
-        anchor=_next_anchor(evaluation, policy),
+        anchor=_next_anchor(evaluation, difference),
     )
 
 
@@ -137,7 +137,7 @@ def _rules(
     harm, risk = _harm("no_harm", "the champion", difference.gain, policy, budget)
     checks = [harm, _expected(difference.gain, found)]
     if evaluation.anchor is not None:
-        name = f"{evaluation.anchor.name}, the best of the last year,"
+        name = f"{evaluation.anchor.name}, which no version since was shown to beat,"
         checks.append(_harm("no_harm_since", name, evaluation.anchor.gain, policy, budget)[0])
     if policy.min_improvement > 0.0:
         checks.append(_f1_value(difference, policy.min_improvement))
@@ -339,13 +339,20 @@ def _differ(difference: Difference) -> Check:
     return _check("answers_differ", answer, float(difference.changed), 0.0, says)
 
 
-def _next_anchor(evaluation: Evaluation, policy: Policy) -> str | None:
-    """The older version while the challenger is not expected to be better than it."""
-    anchor = evaluation.anchor
-    if anchor is None:
-        return None
-    found = posterior(anchor.gain, policy.tolerated_loss)
-    return anchor.name if found is None or found.expected <= 0.0 else None
+def _next_anchor(evaluation: Evaluation, difference: Difference) -> str | None:
+    """The oldest version that the challenger is not shown to be better than; None if it beats all.
+
+    Not merely expected: that much every promotion is, by luck too, and losses within the margin
+    would add up from one lucky promotion to the next.
+    """
+    older = [] if evaluation.anchor is None else [evaluation.anchor]
+    if evaluation.champion_version is not None:
+        older.append(Against(name=evaluation.champion_version, gain=difference.gain))
+    return next((each.name for each in older if not _beaten(each.gain)), None)
+
+
+def _beaten(gain: Gain) -> bool:
+    return gain.low is not None and gain.low > 0.0
 
 
 def _reason(decision: Decision, checks: list[Check]) -> str:
