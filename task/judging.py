@@ -90,7 +90,8 @@ def judge(challenger: Version, champion: Version, levels: Vocabulary, examples: 
         theirs = Scored(
             p=np.where(after, published.p, held.p),
             answer=np.where(after, published.answer, held.answer),
-            score=np.where(after, published.score, held.score),
+            # A vote that was changed after the cutoff keeps the score that was fitted before.
+            score=held.score,
         )
         usable = np.ones_like(after)
     else:

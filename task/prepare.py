@@ -56,17 +56,11 @@ _DAY = 86_400 * 1_000_000
 class Recency:
     """How much older votes count: `cutoff` is the run's, in microseconds; 0 days is off.
 
-<<<<<<< HEAD
     A vote after the cutoff (a clock that is ahead) waits for a later run: a version has learned
     from nothing after its cutoff, so that such votes can judge it. A vote `half_life_days` before
     the cutoff counts half, one before the window not at all. With either, a vote without a time
     counts as if it were as old as the oldest that has one: nobody knows, and it must not count as
-    new.
-=======
-    A vote `half_life_days` before the cutoff counts half, one before the window not at all. With
-    either, a vote without a time counts as if it were as old as the oldest that has one: nobody
-    knows, and it must not count as new. Where none has a time, all count alike.
->>>>>>> helper-d
+    new. Where none has a time, all count alike.
     """
 
     cutoff: int = int(np.iinfo(np.int64).max)

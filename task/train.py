@@ -160,39 +160,25 @@ def decide(
     """
     like, threshold = np.empty_like(folds.n), np.empty(FOLDS)
     score = np.empty_like(folds.n)
-<<<<<<< HEAD
-    slopes = np.empty((FOLDS, 2))
-    for fold, choice in enumerate(choices):
-        of = found[choice]
-=======
-    for fold, of in enumerate(choose(found, folds)):
->>>>>>> helper-d
+    slopes, choices = np.empty((FOLDS, 2)), choose(found, folds)
+    for fold, of in enumerate(choices):
         u, v, threshold[fold] = _decisions(
             of.pair_logit[pair(fold)][None], folds, [partner(fold)], share
         )
         slopes[fold] = u, v
         like[fold] = sigmoid(u + v * of.fold_logit[fold])
         score[fold] = of.fold_score[fold]
-<<<<<<< HEAD
-    totals = [
-        sum(held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS))
-        for each in found
-    ]
-    best = int(np.argmin(totals))
-    chosen, mine = found[best], np.array(choices) == best
-    # What ships is recalibrated as its folds are on average: on all of them at once it would be
-    # shrunk less than they are, and what was judged would not be what ships.
-    u, v = slopes[mine].mean(axis=0).tolist() if mine.any() else (0.0, 1.0)
-    cut = _threshold(sigmoid(u + v * chosen.fold_logit), folds, list(range(FOLDS)), share)
-=======
     chosen = min(
         (each for each in found if each.whole),
         key=lambda each: sum(
             held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS)
         ),
     )
-    u, v, cut = _decisions(chosen.fold_logit, folds, list(range(FOLDS)), share)
->>>>>>> helper-d
+    # What ships is recalibrated as its folds are on average: on all of them at once it would be
+    # shrunk less than they are, and what was judged would not be what ships.
+    mine = np.array([of is chosen for of in choices])
+    u, v = slopes[mine].mean(axis=0).tolist() if mine.any() else (0.0, 1.0)
+    cut = _threshold(sigmoid(u + v * chosen.fold_logit), folds, list(range(FOLDS)), share)
     votes = folds.n.sum()
     outside = votes - folds.n.sum(axis=(1, 2, 3))
     likes = folds.like.sum() - folds.like.sum(axis=(1, 2, 3))
