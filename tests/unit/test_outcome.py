@@ -14,18 +14,24 @@ from task.folder import RunFolder, of
 from task.outcome import Outcome, metric_values, outcome_of, skipped
 
 CHECK: dict[str, Any] = {
-    "name": "f1_improvement",
+    "name": "expected_gain",
     "answer": "pass",
-    "value": 0.03,
+    "value": 0.011,
     "bound": 0.0,
-    "low": 0.01,
-    "high": 0.05,
+    "low": 0.004,
+    "high": 0.021,
+}
+EVIDENCE = {
+    "risk": 0.0008,
+    "budget": "this year 1.2 % of 5 % risked",
+    "expected_gain": 0.011,
+    "anchor": None,
 }
 VERDICT = {
     "decision": "promote",
     "reason": "better",
     "checks": [CHECK | {"says": "a sentence for the report"}],
-    "votes_needed": None,
+    **EVIDENCE,
 }
 EVALUATION = {
     "challenger": {"f1": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100}},
@@ -36,9 +42,6 @@ COUNTS = {
     "rejected_by_reason": {"unknown_vote": 1},
     "votes": 8,
     "new_votes": 8,
-    "train": 6,
-    "validation": 1,
-    "test": 1,
 }
 
 
@@ -60,7 +63,9 @@ def test_a_run_that_only_read_votes_has_counts_and_no_verdict(here: RunFolder) -
     assert (found.verdict, found.metrics, found.report) == (None, None, None)
 
 
-def test_a_judged_run_tells_its_checks_without_the_sentences(here: RunFolder) -> None:
+def test_a_judged_run_tells_its_checks_without_the_sentences_and_what_they_rest_on(
+    here: RunFolder,
+) -> None:
     # Given
     here.update(state="promoted", reason="better", exit=0, version="m-one", counts=COUNTS)
     here.write("verdict.json", VERDICT)
@@ -71,7 +76,7 @@ def test_a_judged_run_tells_its_checks_without_the_sentences(here: RunFolder) ->
     found = outcome_of(here)
 
     # Then
-    assert found.verdict == {"decision": "promote", "checks": [CHECK], "votes_needed": None}
+    assert found.verdict == {"decision": "promote", "checks": [CHECK]} | EVIDENCE
     assert found.metrics == {"challenger": {"f1": 0.8}, "champion": {}}
     assert (found.version, found.exit, found.report) == (
         "m-one",
