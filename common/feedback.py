@@ -186,3 +186,8 @@ def split(group_hash: str) -> Split:
     if part < TRAIN_BELOW:
         return "train"
     return "validation" if part < VALIDATION_BELOW else "test"
+
+
+def fold(group_hash: str) -> int:
+    """The fold of a group: bytes 8 to 15 of its hash, big-endian, modulo `FOLDS`."""
+    return int(group_hash[16:32], 16) % FOLDS

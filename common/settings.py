@@ -43,7 +43,7 @@ def _share(default: float, section: str, says: str, **rule: Any) -> Any:
 
 
 def _floor(metric: str) -> Any:
-    says = f"the challenger's {metric} on the test votes must reach this"
+    says = f"the challenger's {metric} on votes held out must reach this"
     why = f"{metric} is between 0 and 1"
     return _setting(0.0, "deployment", says, unit=metric, at_least=0.0, at_most=1.0, why=why)
 

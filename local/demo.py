@@ -130,7 +130,7 @@ def play(play: Play) -> None:
     play.act(4, "a challenger that ignores people", real_weight=0)
     _bug_upstream(play)
     play.vote(play.changed, SOME, draw=7, ugly=False)
-    play.act(6, "sixty new votes")
+    play.act(6, "sixty votes, and F1 +0.05 asked for", min_improvement=0.05)
     _person_decides(play)
     demo_service.play(play)
 

@@ -121,7 +121,7 @@ def _acts(stage: Stage) -> None:
     stage.act(4, "a challenger that ignores people", "--real-weight", "0")
     _bug_upstream(stage)
     stage.vote(stage.changed, SOME, draw=7, ugly=False)
-    stage.act(6, "sixty new votes")
+    stage.act(6, "sixty votes, and F1 +0.05 asked for", "--min-improvement", "0.05")
     _person_decides(stage)
 
 

@@ -134,15 +134,15 @@ def why(result: Mapping[str, Any]) -> str:
     """The reason in a few words, with the figures that decided."""
     verdict, state = result.get("verdict"), result.get("state")
     checks = {check["name"]: check for check in verdict["checks"]} if verdict else {}
-    f1 = checks.get("f1_improvement")
+    gain = checks.get("expected_gain")
     if state == "rolled_back":
         return shortened(str(result.get("reason")))
-    if state == "rejected":
-        return "failed: " + ", ".join(n for n, c in checks.items() if c["answer"] == "fail")
-    if state == "inconclusive" and verdict:
-        return _needed(verdict["votes_needed"])
-    if f1:
-        shown = f"F1 {f1['value']:+.3f} ({f1['low']:+.3f} … {f1['high']:+.3f} at 90 %)"
+    if state in ("rejected", "inconclusive") and verdict:
+        answer = "fail" if state == "rejected" else "undecided"
+        names = ", ".join(name for name, check in checks.items() if check["answer"] == answer)
+        return f"{'failed' if state == 'rejected' else 'undecided'}: {names}"
+    if gain and verdict:
+        shown = f"gain {gain['value']:+.4f} nats a vote; {verdict['budget']}"
         return f"waits; {shown}" if state == "approved" else shown
     if verdict:
         return f"the first model: F1 {result['metrics']['challenger']['f1']:.3f}"
@@ -153,14 +153,6 @@ def shortened(reason: str) -> str:
     """Why a version was taken back: what was seen first, and how often."""
     found = re.search(r"([\d,]+ of [\d,]+ answers differ)", reason)
     return f"{found[1]} from those evaluated" if found else reason.partition(";")[0]
-
-
-def _needed(votes: int | None) -> str:
-    if votes is None:
-        return "the two never differ"
-    if votes == 0:
-        return "a difference worth having would have shown by now"
-    return f"about {votes:,} more votes needed to tell them apart"
 
 
 def show(story: Story) -> None:

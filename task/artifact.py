@@ -5,7 +5,8 @@ the score and like probability of every face × tone × style (`table.safetensor
 needed to serve), the same of the models that were fitted without one fold each
 (`folds.safetensors`: what judges the version), golden requests and labelled cells
 (`self_test.json`), and last `manifest.json` with the sha256 of each file.
-NumPy, safetensors and JSON only, so that the API can import this; never a pickle, which runs code when it is read.
+NumPy, safetensors and JSON only, so that the API can import this; never a pickle, which runs code
+when it is read.
 """
 
 from __future__ import annotations

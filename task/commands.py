@@ -117,20 +117,20 @@ def export(call: Call) -> int:
 
 
 def prepare(call: Call) -> int:
-    """Votes and base data to cells, and the three splits as CSV files for people."""
+    """Votes and base data to cells, and what is learned from as a CSV file for people."""
     here, loop = _resumed(call)
     if call.dry_run:
         return _would(call, here, "prepare", ["votes.parquet"], "export", [CELLS, PREPARED])
     stages.prepare_cells(loop, here)
     _done(here, loop)
-    from task.people import write_split_csv
+    from task.people import write_training_csv
     from task.prepare import load
 
     prepared = load(here.path)
-    files = write_split_csv(here.path, here.votes, stages.base_rows(here, loop.settings))
+    written = write_training_csv(here.path, here.votes, stages.base_rows(here, loop.settings))
     cells = {"run_id": here.run_id, "cells": len(prepared.cells.face)}
     cells |= {"styles": len(prepared.levels.styles) - 1, "base_rejected": prepared.base_rejected}
-    call.say(cells | {"files": [str(path) for path in files]}, show.facts)
+    call.say(cells | {"files": [str(written)]}, show.facts)
     return 0
 
 

@@ -22,7 +22,7 @@ from task.faults import Faults, Slice, Suspicion, found_faults
 from task.features import Vocabulary
 from task.harm import Gain
 from task.intervals import Interval, centred, effective_groups, interval, mean, percentiles, z
-from task.judging import Judged, Scored, Version, judge, out_of_fold
+from task.judging import Judged, Scored, Version, as_published, judge, out_of_fold
 from task.paired import gain, losses
 from task.prepare import NO_TIME, Examples, Prepared
 from task.refit import Refit
@@ -36,12 +36,17 @@ LAST_WEEKS = 28 * 86_400 * 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Challenger against champion by group; `f1` and `log_loss` are challenger − champion."""
+    """Challenger against champion by group; `f1` and `log_loss` are challenger − champion.
+
+    `disagreements` are votes that the two answer differently, `changed` those to which what would
+    ship gives another like probability than what is published.
+    """
 
     f1: Interval
     log_loss: Interval
     gain: Gain
     disagreements: int
+    changed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +118,7 @@ def evaluate(
     judged = _judged(challenger, champion, levels, every)
     votes, ours = judged.examples, judged.challenger
     theirs = judged.champion if champion else None
+    changed = _changed(challenger, champion, levels, votes) if champion else 0
     faults = found_faults(judged, levels, challenger, champion) if champion else None
     base_rate = _base_rate(votes, ours, cutoff, confidence)
 
@@ -128,7 +134,7 @@ def evaluate(
             "challenger": challenger.table.threshold,
             "champion": champion.table.threshold if champion else None,
         },
-        difference=_difference(judged, confidence, seed, draw=report) if theirs else None,
+        difference=_difference(judged, changed, confidence, seed, draw=report) if theirs else None,
         since_champion=_since(judged, champion, confidence, seed) if champion and report else None,
         anchor=_anchor(challenger, anchor, levels, every, confidence),
         references=() if champion else _references(challenger, levels, every, ours, confidence),
@@ -193,7 +199,9 @@ def _counts(judged: Judged, compared: bool) -> dict[str, float]:
     return counts
 
 
-def _difference(judged: Judged, confidence: float, seed: int, *, draw: bool) -> Difference:
+def _difference(
+    judged: Judged, changed: int, confidence: float, seed: int, *, draw: bool
+) -> Difference:
     votes, ours, theirs = judged.examples, judged.challenger, judged.champion
     found = gain(votes, ours.p, theirs.p, confidence)
     if draw:
@@ -212,7 +220,13 @@ def _difference(judged: Judged, confidence: float, seed: int, *, draw: bool) -> 
         ),
         gain=found,
         disagreements=int((ours.answer != theirs.answer).sum()),
+        changed=changed,
     )
+
+
+def _changed(challenger: Version, champion: Version, levels: Vocabulary, votes: Examples) -> int:
+    ours, theirs = (as_published(each.table, levels, votes) for each in (challenger, champion))
+    return int((ours.p != theirs.p).sum())
 
 
 def _since(judged: Judged, champion: Version, confidence: float, seed: int) -> SinceChampion:

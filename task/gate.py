@@ -330,14 +330,13 @@ def _suspicions(evaluation: Evaluation) -> list[Check]:
 
 
 def _differ(difference: Difference) -> Check:
-    same = difference.gain.divergence <= 0.0
+    """Equality never promotes: a table that answers as the champion's does is no improvement."""
+    answer: Answer = "pass" if difference.changed else "undecided"
     says = (
-        "both answer every vote alike"
-        if same
-        else f"{difference.disagreements:,} votes are answered differently by the two"
+        f"{difference.changed:,} votes get another like probability than from the champion, "
+        f"{difference.disagreements:,} another answer"
     )
-    answer: Answer = "undecided" if same else "pass"
-    return _check("answers_differ", answer, float(difference.disagreements), 0.0, says)
+    return _check("answers_differ", answer, float(difference.changed), 0.0, says)
 
 
 def _next_anchor(evaluation: Evaluation, policy: Policy) -> str | None:
@@ -363,7 +362,7 @@ def _reason(decision: Decision, checks: list[Check]) -> str:
 def _would_change(open_ones: set[str]) -> str:
     """What would change an inconclusive verdict, in words."""
     if "answers_differ" in open_ones:
-        return "votes that change an answer would change this"
+        return "votes that move the model would change this"
     if open_ones & {"no_harm", "no_harm_since", "min_test_groups", "superiority"}:
         return "votes of more people narrow this down, and the next run looks again"
     return "the next run looks again, with the votes that have come by then"

@@ -149,6 +149,8 @@ def p_positive(value: float | None, deviation: float | None, groups: float) -> f
 
 def _by_group(values: Floats, group: Ints) -> tuple[Floats, Floats]:
     """The sum of the values and the number of votes of each group, (G,), in order of label."""
+    if group.dtype == np.uint64:
+        group = group.view(np.int64)  # labels, not numbers: the same ones are equal
     if not len(group):
         return np.zeros(0), np.zeros(0)
     first = int(group.min())

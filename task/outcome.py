@@ -84,7 +84,8 @@ def metric_values(evaluation: Mapping[str, Any] | None) -> dict[str, dict[str, f
 def _shown(verdict: Mapping[str, Any]) -> dict[str, Any]:
     checks = [{k: v for k, v in check.items() if k != "says"} for check in verdict["checks"]]
     names = ("risk", "budget", "expected_gain", "anchor")
-    return {"decision": verdict["decision"], "checks": checks} | {n: verdict[n] for n in names}
+    told = {name: verdict.get(name) for name in names}
+    return {"decision": verdict["decision"], "checks": checks} | told
 
 
 def _counts(counts: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -7,12 +7,13 @@ to see Korean, and a text that a spreadsheet would run as a formula is made plai
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import pyarrow.parquet as pq
 
+from common import feedback
 from common.errors import StoreError
 from common.feedback import DISLIKE, LIKE
 from task.base import BaseRows
@@ -31,7 +32,7 @@ COLUMNS = [
     "reason",
 ]
 KEYS = ["analysis_id", "style_index", "group", "created_at", "feedback_at"]
-SPLIT_FILES = {"train": "train_data.csv", "validation": "val_data.csv", "test": "test_data.csv"}
+TRAINING = "training_data.csv"
 LATEST = "real_user_data_latest.csv"
 BATCH = 65_536
 _FORMULA = re.compile(r"^\s*[=+\-@＝＋－＠]|^[\t\r\n]")
@@ -53,24 +54,23 @@ def write_people_csv(votes: Path, run_id: str, folder: Path) -> Path:
     return path
 
 
-def write_split_csv(folder: Path, votes: Path, base: BaseRows | None) -> list[Path]:
-    """Write the three splits as they are learned from and judged by; returns their paths.
+def write_training_csv(folder: Path, votes: Path, base: BaseRows | None) -> Path:
+    """Write `training_data.csv`: all that is learned from; returns its path.
 
-    `train_data.csv` holds the real votes of train, then the base rows; the column `source`
-    (real, base) tells them apart. StoreError: the disk is full.
+    First the real votes with the `fold` that each is held out in, then the base rows, which are
+    never held out; the column `source` (real, base) tells them apart. StoreError: the disk is full.
     """
+    path = folder / TRAINING
     columns = [*COLUMNS, *KEYS]
-    with ExitStack() as stack:
-        paths = {split: folder / name for split, name in SPLIT_FILES.items()}
-        files = {split: stack.enter_context(_written(path)) for split, path in paths.items()}
-        for number, frame in enumerate(_frames(votes, [*columns, "split"])):
+    with _written(path) as file:
+        for number, frame in enumerate(_frames(votes, columns)):
             frame["source"] = "real"
-            for split, file in files.items():
-                rows = frame.loc[frame["split"] == split, [*columns, "source"]]
-                _append(file, rows, header=number == 0)
+            frame["fold"] = [feedback.fold(group) for group in frame["group"]]
+            _append(file, frame[[*columns, "source", "fold"]], header=number == 0)
         for frame in _base_frames(base) if base else ():
-            _append(files["train"], frame.reindex(columns=[*columns, "source"]), header=False)
-    return list(paths.values())
+            rows = frame.reindex(columns=[*columns, "source", "fold"])
+            _append(file, rows, header=False)
+    return path
 
 
 def harmless(text: str) -> str:

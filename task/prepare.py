@@ -54,14 +54,16 @@ _DAY = 86_400 * 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Recency:
-    """How much older votes count: `cutoff` is now, in microseconds; 0 days is off.
+    """How much older votes count: `cutoff` is the run's, in microseconds; 0 days is off.
 
-    A vote `half_life_days` before the cutoff counts half, one before the window not at all. With
-    either, a vote without a time counts as if it were as old as the oldest that has one: nobody
-    knows, and it must not count as new.
+    A vote after the cutoff (a clock that is ahead) waits for a later run: a version has learned
+    from nothing after its cutoff, so that such votes can judge it. A vote `half_life_days` before
+    the cutoff counts half, one before the window not at all. With either, a vote without a time
+    counts as if it were as old as the oldest that has one: nobody knows, and it must not count as
+    new.
     """
 
-    cutoff: int = 0
+    cutoff: int = int(np.iinfo(np.int64).max)
     half_life_days: int = 0
     window_days: int = 0
 
@@ -133,7 +135,7 @@ class Examples:
     feedback_at: Ints
     test: NDArray[np.bool_]
 
-    def where(self, mask: NDArray[np.bool_]) -> Examples:
+    def where(self, mask: NDArray[np.bool_] | slice) -> Examples:
         return Examples(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
     def __len__(self) -> int:
@@ -163,6 +165,7 @@ def prepare(votes: Path, base: BaseRows, recency: Recency = EVERY_VOTE) -> Prepa
     tally.add_base(base)
     levels, order = tally.levels()
     cells = _cells([tally.counts, _grown(real, tally.counts.shape[1])], order)
+    examples = examples.where(slice(0, start))
     if len(order):
         examples.style[:] = order[examples.style]
     return Prepared(
@@ -242,17 +245,26 @@ class _Tally:
         groups = pa.chunked_array([batch.column("group")])
         fold = fold_numbers(groups)
         feedback_at = _microseconds(batch.column("feedback_at"))
-        weight = self.recency.weights(feedback_at, self.oldest)
-        self._count_spellings(batch, weight > 0)
         score = batch.column("score").to_numpy(zero_copy_only=False)
+        known = feedback_at <= self.recency.cutoff  # NO_TIME is, too
+        weight = self.recency.weights(feedback_at, self.oldest) * known
+        self._count_spellings(batch, weight > 0)
         self._add(_address(fold, face, tone, style), like, score, weight)
-        here = slice(start, start + len(like))
-        examples.group[here], examples.fold[here] = group_numbers(groups), fold
-        examples.face[here], examples.tone[here], examples.style[here] = face, tone, style
-        examples.like[here], examples.score[here] = like, score
-        examples.feedback_at[here] = feedback_at
-        examples.test[here] = _decode(batch, "split", TEST.__eq__).astype(bool)
-        return len(like)
+        here = slice(start, start + int(known.sum()))
+        columns = {
+            "group": group_numbers(groups),
+            "fold": fold,
+            "face": face,
+            "tone": tone,
+            "style": style,
+            "like": like,
+            "score": score,
+            "feedback_at": feedback_at,
+            "test": _decode(batch, "split", TEST.__eq__).astype(bool),
+        }
+        for name, values in columns.items():
+            getattr(examples, name)[here] = values if known.all() else values[known]
+        return here.stop - start
 
     def add_base(self, base: BaseRows) -> None:
         """Count the base rows: always learned from, never held out."""

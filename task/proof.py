@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common.registry.records import VERDICT_STATES, Run
 from task import eprocess
+from task.artifact import ScoreTable
 from task.eprocess import State
 from task.judging import Version, as_published
 from task.metrics import CLIP
 from task.paired import losses
 from task.prepare import Prepared
+
+Floats = NDArray[np.float64]
 
 
 def look(
@@ -39,9 +43,7 @@ def look(
     )
     votes, levels = prepared.examples, prepared.levels
     ours, theirs = (as_published(each.table, levels, votes) for each in (champion, replaced))
-    bound = eprocess.largest_difference(
-        _safe(champion.table.like.astype(np.float64)), _safe(replaced.table.like.astype(np.float64))
-    )
+    bound = eprocess.largest_difference(*_on_all_names(champion.table, replaced.table))
     return eprocess.update(
         state,
         losses(votes, theirs.p) - losses(votes, ours.p),
@@ -78,6 +80,24 @@ def summary(state: State | None) -> dict[str, Any] | None:
     }
 
 
-def _safe(p: Any) -> Any:
-    """Probabilities kept from 0 and 1 as the loss keeps them, so that the bound is finite."""
-    return np.clip(p, CLIP, 1.0 - CLIP)
+def _on_all_names(one: ScoreTable, other: ScoreTable) -> tuple[Floats, Floats]:
+    """What both answer to every face, tone and style that either has learned: two tables.
+
+    Kept from 0 and 1 as the loss keeps them, so that the largest difference is finite, and the
+    same in every run: it is the scale of the bets.
+    """
+    both = (one.vocabulary, other.vocabulary)
+    faces, tones, styles = (
+        sorted(set(getattr(both[0], names)) | set(getattr(both[1], names)))
+        for names in ("faces", "tones", "styles")
+    )
+    tables = []
+    for table in (one, other):
+        known = table.vocabulary
+        at = np.ix_(
+            [known.face(name) for name in faces],
+            [known.tone(name) for name in tones],
+            [known.style(name) for name in styles],
+        )
+        tables.append(np.clip(table.like[at].astype(np.float64), CLIP, 1.0 - CLIP))
+    return tables[0], tables[1]

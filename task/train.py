@@ -115,7 +115,10 @@ def train(
         seconds.append(clock() - start)
     screened = len(seconds) > len(found)
     chosen, fold_models, like, threshold, calibration = decide(
-        found[-1:] if options.candidates == EMBEDDING else found, folds, share, base[0]
+        found[-1:] if options.candidates == EMBEDDING else found,
+        folds,
+        share,
+        base[0] if real_weight else None,
     )
     account = {
         "chosen": chosen.name,

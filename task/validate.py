@@ -225,5 +225,5 @@ def _after_cutoff(snapshot: Snapshot) -> Finding:
         answer="warn" if snapshot.late else "ok",
         value=snapshot.late,
         bound=0,
-        says=f"{snapshot.late} votes bear a time later than the database's clock",
+        says=f"{snapshot.late} votes bear a time after the database's clock, and wait until then",
     )

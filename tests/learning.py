@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from task import artifact, base, features
 from task.artifact import ScoreTable
 from task.base import BaseRows
 from task.features import Vocabulary
-from task.models.hierarchical import Counts
-from task.prepare import NO_TIME, REAL, SCORE_UNIT, SPLITS, Cells, Prepared, TestVotes
+from task.folds import FOLDS
+from task.models.crossed import Counts
+from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
 from task.snapshot import SCHEMA
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +40,11 @@ NO_BASE = BaseRows(
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """One vote of a snapshot; `at` is its `feedback_at` in seconds since 1970."""
+    """One vote of a snapshot; `at` is its `feedback_at` in seconds since 1970.
+
+    `split` is the side of the fixed split, which the snapshot still has as a column; `fold` is
+    what the group's hash says.
+    """
 
     face: str | None = "계란형"
     tone: str = "웜톤"
@@ -48,6 +54,20 @@ class Vote:
     split: str = "train"
     group: str = "g"
     at: int | None = 0
+
+    @property
+    def fold(self) -> int:
+        return fold_of(self.group)
+
+
+def fold_of(group: str) -> int:
+    """The fold of a group of this name: bytes 8 to 15 of its hash, modulo 10."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[8:16], "big") % FOLDS
+
+
+def group_in(fold: int, name: str = "g") -> str:
+    """The name of a group that stands in this fold, one for each `name`."""
+    return next(f"{name} {i}" for i in count() if fold_of(f"{name} {i}") == fold)
 
 
 def write_votes(path: Path, votes: Iterable[Vote], *, row_group: int = 65_536) -> Path:
@@ -149,18 +169,24 @@ def unseen(
     at: Sequence[int] | None = None,
     score: float = 0.5,
 ) -> Prepared:
-    """Test votes of one face and tone on these styles (codes of `known`), and nothing else."""
+    """Real votes of one face and tone on these styles (codes of `known`), and nothing else.
+
+    All stand in test; a group stands in the fold of its number's last digit.
+    """
     n = len(style)
-    votes = TestVotes(
-        group=np.array(range(n) if group is None else group, dtype=np.int32),
-        face=np.ones(n, dtype=np.int32),
-        tone=np.zeros(n, dtype=np.int32),
+    numbers = np.array(range(n) if group is None else group, dtype=np.uint64)
+    votes = Examples(
+        group=numbers,
+        fold=(numbers % FOLDS).astype(np.int8),
+        face=np.ones(n, dtype=np.int8),
+        tone=np.zeros(n, dtype=np.int8),
         style=np.array(style, dtype=np.int32),
         like=np.array(like, dtype=bool),
-        score=np.full(n, score),
+        score=np.full(n, score, dtype=np.float32),
         feedback_at=np.array([NO_TIME] * n if at is None else at, dtype=np.int64),
+        test=np.ones(n, dtype=bool),
     )
-    return Prepared(levels=known, cells=no_cells(), test=votes, base_rejected={})
+    return Prepared(levels=known, cells=no_cells(), unit=1, examples=votes, base_rejected={})
 
 
 def no_cells() -> Cells:
@@ -169,7 +195,7 @@ def no_cells() -> Cells:
 
 
 def real_cells(
-    split: int,
+    fold: int,
     face: NDArray[np.integer],
     tone: NDArray[np.integer],
     style: NDArray[np.integer],
@@ -183,7 +209,7 @@ def real_cells(
     scored = np.zeros_like(n) if scores is None else n
     return Cells(
         source=np.full(len(n), REAL, dtype=np.int8),
-        split=np.full(len(n), split, dtype=np.int8),
+        fold=np.full(len(n), fold, dtype=np.int8),
         face=face.astype(np.int32),
         tone=tone.astype(np.int32),
         style=style.astype(np.int32),
@@ -201,16 +227,20 @@ def joined(*parts: Cells) -> Cells:
 
 
 def counts_of(world: World, votes: int, seed: int) -> Counts:
-    """The likes of a world's votes as sufficient statistics of all its cells."""
+    """The likes of a world's votes as the sufficient statistics of one fit: (1, F, T, S)."""
     got, shape = world.sample(votes, seed), world.p_like.shape
     at = np.ravel_multi_index((got.face, got.tone, got.style), shape)
     n = np.bincount(at, minlength=world.p_like.size)
-    kept = np.flatnonzero(n)
-    codes = [codes.astype(np.int32) for codes in np.unravel_index(kept, shape)]
+    likes = np.bincount(at[got.like], minlength=world.p_like.size)
+    return one_fit(n.reshape(shape), likes.reshape(shape))
+
+
+def one_fit(n: NDArray[Any], total: NDArray[Any], squares: float | None = None) -> Counts:
+    """The sufficient statistics of a single fit from tables (F, T, S)."""
     return Counts(
-        codes=(codes[0], codes[1], codes[2]),
-        n=n[kept].astype(np.float64),
-        total=np.bincount(at, got.like, world.p_like.size)[kept].astype(np.float64),
+        n=n[None].astype(np.float64),
+        total=total[None].astype(np.float64),
+        squares=None if squares is None else np.array([squares]),
     )
 
 
@@ -232,7 +262,3 @@ def write_version(folder: Path, known: Vocabulary, *, version: str = "m-a") -> P
     cells = [[known.faces[1], known.tones[1], known.styles[-1], 3, 2]]
     artifact.write_self_test(folder, cells)
     return folder
-
-
-def side(name: str) -> int:
-    return SPLITS.index(name)

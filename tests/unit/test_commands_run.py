@@ -33,7 +33,7 @@ def test_a_first_run_promotes_and_says_all_of_it_in_one_object(unlearned: Place)
     assert outcome["verdict"]["decision"] == "promote"
     assert {check["name"] for check in outcome["verdict"]["checks"]} >= {"self_test", "floor_f1"}
     assert outcome["counts"].keys() == {
-        *("read", "rejected_by_reason", "votes", "new_votes", "train", "validation", "test"),
+        *("read", "rejected_by_reason", "votes", "new_votes"),
     }
     assert outcome["metrics"]["champion"] == {}
     assert outcome["seconds_by_stage"].keys() == {

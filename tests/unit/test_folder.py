@@ -86,7 +86,7 @@ def test_a_stage_begins_without_what_it_and_the_later_ones_left(
     here: RunFolder, stage: str
 ) -> None:
     # Given everything that the stages leave, and what they do not own
-    for name in (*sum(STAGE_FILES.values(), ()), "run.json", "train_data.csv"):
+    for name in (*sum(STAGE_FILES.values(), ()), "run.json", "training_data.csv"):
         if name == "model":
             here.model.mkdir()
             (here.model / "table.safetensors").write_bytes(b"x")
@@ -100,7 +100,7 @@ def test_a_stage_begins_without_what_it_and_the_later_ones_left(
     order = list(STAGE_FILES)
     earlier = order[: order.index(stage)] if stage in order else order
     kept = {name for each in earlier for name in STAGE_FILES[each]}
-    assert {path.name for path in here.path.iterdir()} == kept | {"run.json", "train_data.csv"}
+    assert {path.name for path in here.path.iterdir()} == kept | {"run.json", "training_data.csv"}
 
 
 @pytest.mark.parametrize(

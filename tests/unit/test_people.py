@@ -65,27 +65,28 @@ def test_every_vote_stands_in_the_file_and_no_formula(votes: Path, tmp_path: Pat
     assert latest.read_bytes() == path.read_bytes()
 
 
-def test_the_splits_hold_each_vote_once_and_the_base_rows_in_train(
+def test_the_training_file_holds_each_vote_once_with_its_fold_and_then_the_base_rows(
     votes: Path, tmp_path: Path
 ) -> None:
-    paths = people.write_split_csv(tmp_path / "m-one", votes, BASE)
+    lines = rows(people.write_training_csv(tmp_path / "m-one", votes, BASE))
 
-    train, validation, test = (rows(path) for path in paths)
-    real = [row for row in train + validation + test if row["source"] == "real"]
+    real = [row for row in lines if row["source"] == "real"]
     keys = {(row["analysis_id"], row["style_index"]) for row in real}
     assert len(keys) == len(real) == 80
-    kept = ("face_shape", "skin_tone", "hairstyle", "score", "feedback", "analysis_id", "group")
-    assert [tuple(row[name] for name in kept) for row in train[-2:]] == [
-        ("계란형", "웜톤", "가일 컷", "0.9", "like", "", ""),
-        ("", "중간톤", "'=cmd()", "", "dislike", "", ""),
+    assert all(row["fold"] == str(int(row["group"][16:32], 16) % 10) for row in real)
+    assert len({row["fold"] for row in real}) > 5
+    kept = ("face_shape", "skin_tone", "hairstyle", "score", "feedback", "group", "source", "fold")
+    assert [tuple(row[name] for name in kept) for row in lines[-2:]] == [
+        ("계란형", "웜톤", "가일 컷", "0.9", "like", "", "base", ""),
+        ("", "중간톤", "'=cmd()", "", "dislike", "", "base", ""),
     ]
-    assert len(real) + 2 == len(train + validation + test)
+    assert len(real) + 2 == len(lines)
 
 
-def test_without_base_data_train_holds_the_votes_alone(votes: Path, tmp_path: Path) -> None:
-    train, *_ = people.write_split_csv(tmp_path / "m-one", votes, None)
+def test_without_base_data_it_holds_the_votes_alone(votes: Path, tmp_path: Path) -> None:
+    lines = rows(people.write_training_csv(tmp_path / "m-one", votes, None))
 
-    assert {row["source"] for row in rows(train)} == {"real"}
+    assert {row["source"] for row in lines} == {"real"}
 
 
 def test_no_votes_give_files_with_their_header(
@@ -93,8 +94,10 @@ def test_no_votes_give_files_with_their_header(
 ) -> None:
     votes = read(sqlite_history, tmp_path / "votes.parquet").path
 
-    paths = people.write_split_csv(tmp_path / "m-one", votes, None)
-    paths.append(people.write_people_csv(votes, "m-one", tmp_path / "m-one"))
+    paths = [
+        people.write_training_csv(tmp_path / "m-one", votes, None),
+        people.write_people_csv(votes, "m-one", tmp_path / "m-one"),
+    ]
 
     for path in paths:
         assert rows(path) == []
@@ -108,6 +111,6 @@ def test_a_full_disk_leaves_no_part_of_a_file(votes: Path, tmp_path: Path) -> No
         with pytest.raises(StoreError, match="free some space"):
             people.write_people_csv(votes, "m-one", folder)
         with pytest.raises(StoreError, match="free some space"):
-            people.write_split_csv(folder, votes, BASE)
+            people.write_training_csv(folder, votes, BASE)
 
     assert list(folder.iterdir()) == []

@@ -165,4 +165,6 @@ def test_a_recorded_risk_that_is_no_share_is_an_error_and_not_taken_for_nothing(
     ],
 )
 def test_a_budget_is_told_in_a_sentence(spent: float, frees_at: datetime | None, says: str) -> None:
-    assert describe(Budget(yearly=0.05, spent=spent, look=0.0, frees_at=frees_at)) == says
+    assert (
+        describe(Budget(yearly=0.05, spent=spent, look=0.0, reserve=0.0, frees_at=frees_at)) == says
+    )
