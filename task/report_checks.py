@@ -184,8 +184,8 @@ CHECKS = {
         title="The two models differ",
         measures="votes",
         change={
-            "pass": "Only equal answers to every vote would leave the question open.",
-            "undecided": "A challenger that answers some vote differently.",
+            "pass": "Only equal like probabilities for every vote would leave the question open.",
+            "undecided": "A challenger that gives some vote another like probability.",
         },
     ),
     "self_test": CheckWords(

@@ -70,7 +70,7 @@ def _evidence(verdict: Mapping[str, Any]) -> str:
     """What the verdict rests on besides the checks: expected gain, budget, anchor."""
     gain, anchor = verdict["expected_gain"], verdict["anchor"]
     parts = [] if gain is None else [f"expected gain {gain:+.4f} nats a vote"]
-    parts.append(verdict["budget"])
+    parts += [verdict["budget"]] if verdict["budget"] else []
     parts += [f"anchor {anchor}"] if anchor else []
     return escape("; ".join(parts))
 

@@ -36,6 +36,14 @@ def test_a_first_model_has_a_budget_and_no_expected_gain(
     assert "\nthis year 0 % of 5 % risked; anchor m-a\n" in said
 
 
+def test_a_verdict_of_the_release_before_has_its_checks_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show.outcome(outcome(expected_gain=None, budget=None))
+
+    assert "answers_differ" in capsys.readouterr().out
+
+
 def test_each_candidate_is_shown_with_its_loss_on_votes_held_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
