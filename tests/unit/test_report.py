@@ -163,6 +163,7 @@ def test_champion_and_challenger_stand_side_by_side_with_their_paired_difference
     assert "Against the champion" in text
     assert "+0.031 +0.012 to +0.050" in text
     assert "Of like and of dislike, each weighted by its votes" in text
+    assert "answered 1,312 of the votes differently; to 12,019 what would ship gives" in text
     assert "On these alone the gain is +0.0184 nats a vote" in text
     assert "F1 is 0.718 against 0.668, a difference of +0.050" in text
     assert len([c for c in shown.texts["caption"] if "share of the row" in c]) == 2
