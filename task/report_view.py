@@ -14,6 +14,7 @@ from typing import Any
 
 from task import charts
 from task import report_evidence as evidence
+from task import report_faults as faults
 from task import report_numbers as numbers
 from task import report_words as words
 from task.charts import UNIT, Svg
@@ -47,8 +48,8 @@ def view(
         "anchor": evidence.anchor(evaluation, verdict),
         "refit": evidence.refit(evaluation),
         "references": evidence.references(evaluation),
-        "suspicions": evidence.suspicions(run, evaluation),
-        "forest": evidence.forest(evaluation),
+        "suspicions": faults.suspicions(run, evaluation),
+        "forest": faults.forest(evaluation),
         "flow": _flow(run),
         "rejected": _counted(run, "rejected_by_reason"),
         "refused": sum(amounts(run, "counts", "rejected_by_reason").values()),

@@ -173,19 +173,7 @@ def evaluation_record(gain: float, half: float, f1: float) -> Record:
             "gain": gain_record(0.07, 0.006),
         },
         "slices": slices,
-        "faults": {
-            "slices": slices,
-            "gain": found,
-            "slope": 0.97,
-            "bias": 0.004,
-            "p_calibration": 1.0,
-            "score_ratio": 0.98,
-            "p_score": 0.94,
-            "negative_flips": 0.041,
-            "flips_deviation": 0.002,
-            "flips_groups": 8014.6,
-            "first_places": 0.123,
-        },
+        "faults": _faults(found, slices),
         "suspicions": [
             _suspicion("log_loss", "log-loss", 0.991),
             _suspicion("calibration", "calibration", 1.0),
@@ -203,17 +191,37 @@ def evaluation_record(gain: float, half: float, f1: float) -> Record:
         },
         "roc": {"challenger": _roc(1.9 + f1), "champion": _roc(1.75)},
         "calibration": {"challenger": _bins(0.01), "champion": _bins(0.06)},
-        "proof": {
-            "champion": "s-20261115T020000Z",
-            "replaced": "s-20261108T020000Z",
-            "votes": 1034,
-            "groups": 812,
-            "e_value": 31.4,
-            "proved": True,
-            "gain": 0.0118,
-            "low": 0.0021,
-            "high": 0.0215,
-        },
+        "proof": _proof(),
+    }
+
+
+def _faults(found: Record, slices: list[Record]) -> Record:
+    return {
+        "slices": slices,
+        "gain": found,
+        "slope": 0.97,
+        "bias": 0.004,
+        "p_calibration": 1.0,
+        "score_ratio": 0.98,
+        "p_score": 0.94,
+        "negative_flips": 0.041,
+        "flips_deviation": 0.002,
+        "flips_groups": 8014.6,
+        "first_places": 0.123,
+    }
+
+
+def _proof() -> Record:
+    return {
+        "champion": "s-20261115T020000Z",
+        "replaced": "s-20261108T020000Z",
+        "votes": 1034,
+        "groups": 812,
+        "e_value": 31.4,
+        "proved": True,
+        "gain": 0.0118,
+        "low": 0.0021,
+        "high": 0.0215,
     }
 
 
