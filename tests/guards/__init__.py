@@ -8,6 +8,8 @@ file, the change a tired person could make, and the fewest tests that must catch
 from tests.guards import (
     cloud,
     evidence,
+    folds,
+    gate,
     healing,
     image,
     login,
@@ -40,4 +42,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *healing.MUTANTS,
     *evidence.MUTANTS,
+    *folds.MUTANTS,
+    *gate.MUTANTS,
 )
