@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from bench.figure import Arm, Figure, Outcome, Round, Size, Target
-from bench.worlds import levels_of, places, prepared, quality, split_of
+from bench.worlds import fold_of, levels_of, places, prepared, quality
 from local.world import KINDS, World, make_world, style_names
 from task import evaluate, gate, train
 from task.artifact import ScoreTable
-from task.models.hierarchical import sigmoid
+from task.models.crossed import sigmoid
 from task.prepare import Prepared
 
 Floats = NDArray[np.float64]
@@ -117,7 +117,7 @@ def two_histories(votes: int, seed: int) -> Contest:
     """Equal on average only."""
     world, data, _ = _drawn(votes, seed)
     other = world.sample(votes, seed + 1_000_003)
-    champion, _ = _fitted(world, prepared(world, other, split_of(other.group, seed + 1)))
+    champion, _ = _fitted(world, prepared(world, other, fold_of(other.group, seed + 1)))
     challenger, _ = _fitted(world, data)
     return Contest(world=world, prepared=data, champion=champion, challenger=challenger)
 
@@ -160,7 +160,7 @@ def few(seeds: int) -> str | None:
 def _drawn(votes: int, seed: int) -> tuple[World, Prepared, np.random.Generator]:
     world = twin_world(seed)
     sample = world.sample(votes, seed)
-    data = prepared(world, sample, split_of(sample.group, seed))
+    data = prepared(world, sample, fold_of(sample.group, seed))
     return world, data, np.random.default_rng([seed, 2])
 
 

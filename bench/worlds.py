@@ -1,8 +1,9 @@
 """Votes of worlds with a known truth, as the stages' own values, and exact quality.
 
 A bench wants millions of votes as cells without writing a file first, so this goes from a
-world's codes straight to `task.prepare`'s values; the fold is drawn by group. Quality needs no test votes: how often each cell is voted on and liked is
-known, so log-loss, AUC and F1 are those of infinitely many of them.
+world's codes straight to `task.prepare`'s values; the fold is drawn by group. Quality needs no
+votes held out: how often each cell is voted on and liked is known, so log-loss, AUC and F1 are
+those of infinitely many of them.
 """
 
 from __future__ import annotations

@@ -56,11 +56,17 @@ _DAY = 86_400 * 1_000_000
 class Recency:
     """How much older votes count: `cutoff` is the run's, in microseconds; 0 days is off.
 
+<<<<<<< HEAD
     A vote after the cutoff (a clock that is ahead) waits for a later run: a version has learned
     from nothing after its cutoff, so that such votes can judge it. A vote `half_life_days` before
     the cutoff counts half, one before the window not at all. With either, a vote without a time
     counts as if it were as old as the oldest that has one: nobody knows, and it must not count as
     new.
+=======
+    A vote `half_life_days` before the cutoff counts half, one before the window not at all. With
+    either, a vote without a time counts as if it were as old as the oldest that has one: nobody
+    knows, and it must not count as new. Where none has a time, all count alike.
+>>>>>>> helper-d
     """
 
     cutoff: int = int(np.iinfo(np.int64).max)
@@ -74,9 +80,11 @@ class Recency:
 
     def weights(self, feedback_at: Ints, oldest: int) -> Ints:
         """The weight of each vote (N,) in 1/unit; `oldest` is the first time there is."""
+        weights = np.full(len(feedback_at), self.unit, dtype=np.int64)
+        if oldest == NO_TIME:
+            return weights
         at = np.where(feedback_at == NO_TIME, oldest, feedback_at)
         days = np.maximum(self.cutoff - at, 0) // _DAY
-        weights = np.full(len(at), self.unit, dtype=np.int64)
         if self.half_life_days:
             weights = np.rint(self.unit * 0.5 ** (days / self.half_life_days)).astype(np.int64)
         if self.window_days:
@@ -105,7 +113,7 @@ class Cells:
     score_sum: Ints
     score_square: Ints
 
-    def where(self, mask: NDArray[np.bool_]) -> Cells:
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Cells:
         return Cells(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
     def of(self, source: int) -> Cells:

@@ -39,7 +39,7 @@ VARIANCE_TOLERANCE = 1e-2
 """The same for the variances, as a share of each: predictions can stand still before them."""
 INTERCEPT_VARIANCE = 4.0
 """The real votes' own mean from some ten votes on, whatever the base data say. Not a flat prior:
-after one dislike it answered .03 everywhere (excess .30 for .20 at 3 votes, .18 for .14 at ten).
+after one dislike it answered .03 everywhere (excess .30, now .20, at three votes; .18, .14 at ten).
 """
 _NOISE = 1e-6
 """Least residual variance of a score, so that scores without any spread can be fitted."""

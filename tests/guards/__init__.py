@@ -8,6 +8,7 @@ file, the change a tired person could make, and the fewest tests that must catch
 from tests.guards import (
     cloud,
     evidence,
+    fit,
     folds,
     gate,
     healing,
@@ -42,6 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *healing.MUTANTS,
     *evidence.MUTANTS,
+    *fit.MUTANTS,
     *folds.MUTANTS,
     *gate.MUTANTS,
 )

@@ -7,27 +7,11 @@ LEAK = f"{FOLDS}::test_a_folds_own_votes_reach_nothing_that_it_is_judged_by"
 
 MUTANTS = (
     Mutant(
-        name="fold-leaks-its-group",
+        name="fold-fitted-on-its-own-votes",
         guards="promise 3: no fold's model has learned from the groups that it judges",
         file="task/folds.py",
         old="without_one = folds[:, None] != folds",
         new="without_one = folds[:, None] != folds - FOLDS",
-        tests=(LEAK,),
-    ),
-    Mutant(
-        name="fold-of-the-vote-not-of-the-group",
-        guards="promise 3: all votes of a group are held out together",
-        file="task/folds.py",
-        old="group_numbers(groups, first_byte=8)",
-        new="np.arange(len(groups), dtype=np.uint64)",
-        tests=(FOLDS,),
-    ),
-    Mutant(
-        name="threshold-fitted-on-its-own-fold",
-        guards="fault 10: recalibration and threshold of a fold are fitted on its partner",
-        file="task/train.py",
-        old="of.pair_logit[pair(fold)][None], folds, [partner(fold)], share",
-        new="of.pair_logit[pair(fold)][None], folds, [fold], share",
         tests=(LEAK,),
     ),
     Mutant(
@@ -52,23 +36,6 @@ MUTANTS = (
         file="task/candidates.py",
         old="real = cells.of(REAL)\n    shape",
         new="real = cells\n    shape",
-        tests=(FOLDS,),
-    ),
-    Mutant(
-        name="votes-counted-in-two-folds",
-        guards="fault 2: a vote is counted once, in its fold",
-        file="task/prepare.py",
-        old="self._add(_address(fold, face, tone, style), like, score, weight)",
-        new="for one in (fold, 0 * fold):\n"
-        "            self._add(_address(one, face, tone, style), like, score, weight)",
-        tests=(FOLDS,),
-    ),
-    Mutant(
-        name="names-of-votes-not-learned",
-        guards="fault 10: the names that people read are those of what was learned",
-        file="task/prepare.py",
-        old="self._count_spellings(batch, weight > 0)",
-        new="self._count_spellings(batch, weight >= 0)",
         tests=(FOLDS,),
     ),
     Mutant(
