@@ -64,6 +64,22 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        name="names-of-forgotten-votes",
+        guards="a name that only votes of weight 0 have said is not learned",
+        file="task/prepare.py",
+        old="at = np.flatnonzero(stats[0] + stats[1])",
+        new="at = np.flatnonzero(stats[0] + stats[1] + 1)",
+        tests=("tests/unit/test_recency.py",),
+    ),
+    Mutant(
+        name="base-rows-in-the-folds",
+        guards="promise 3: base rows are never held out",
+        file="task/prepare.py",
+        old="fold = np.zeros(face.shape, dtype=np.int8)",
+        new="fold = (np.arange(len(face)) % FOLDS).astype(np.int8)",
+        tests=("tests/unit/test_prepare.py::test_base_rows_are_no_part_of_any_fold",),
+    ),
+    Mutant(
         name="undecided-promotes",
         guards="promise 4: missing evidence keeps the champion",
         file="task/gate.py",
@@ -86,6 +102,15 @@ MUTANTS = (
         old="faces=(UNKNOWN, *sorted({face for face in faces if face})),",
         new="faces=(UNKNOWN, *{face for face in faces if face}),",
         tests=("tests/model/test_determinism.py",),
+    ),
+    Mutant(
+        name="votes-copied-into-a-fold",
+        guards="fault 2: a vote is counted once, in its fold",
+        file="task/prepare.py",
+        old="        self._add(_address(fold, face, tone, style), like, score, weight)\n",
+        new="        for side in (fold, 0 * fold):\n"
+        "            self._add(_address(side, face, tone, style), like, score, weight)\n",
+        tests=("tests/unit/test_prepare.py::test_every_vote_is_in_its_cell",),
     ),
     Mutant(
         name="split-drawn-at-random",

@@ -164,6 +164,25 @@ def test_the_table_is_rebuilt_exactly_from_the_weights_and_their_metadata(
     assert np.array_equal(score, found.chosen.score)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_learned_more_styles_loads_and_answers(tmp_path: Path, kind: str) -> None:
+    # Given the same people, then eighty styles more
+    more = MANY + [Vote(style=f"new {i}", like=i % 2 == 0) for i in range(80)] * 5
+
+    found = trained(tmp_path, more, replace(QUICK, candidates=kind))
+
+    metadata = {
+        "kind": kind,
+        "calibration": found.calibration,
+        "class_weights": found.chosen.class_weights,
+    }
+    like, _ = rebuild(metadata, found.chosen.weights, found.vocabulary.sizes)
+    assert found.vocabulary.sizes[2] > 80
+    at = found.vocabulary.style("NEW 79")
+    assert at != 0
+    assert ((like[..., at] > 0) & (like[..., at] < 1)).all()
+
+
 def test_an_unknown_style_gets_the_answer_of_face_and_tone(tmp_path: Path) -> None:
     found = trained(tmp_path, MANY, HIERARCHICAL)
 
