@@ -9,6 +9,8 @@ from tests.guards import (
     cloud,
     evidence,
     fit,
+    folds,
+    gate,
     healing,
     image,
     login,
@@ -42,4 +44,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *healing.MUTANTS,
     *evidence.MUTANTS,
     *fit.MUTANTS,
+    *folds.MUTANTS,
+    *gate.MUTANTS,
 )

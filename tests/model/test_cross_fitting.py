@@ -13,8 +13,8 @@ from local.world import make_world
 from task import train
 from task.artifact import FoldTables
 from task.folds import FOLDS, fold_numbers, learned_from, pair, partner
-from task.prepare import REAL, Cells, Prepared, prepare
-from tests.learning import Vote, drawn, fold_of, group_in, small_base, write_votes
+from task.prepare import REAL, Cells, Prepared, Recency, prepare
+from tests.learning import NO_BASE, Vote, drawn, fold_of, group_in, small_base, write_votes
 
 FOLD = 3
 WORLD = make_world("rules", styles=12, seed=5)
@@ -145,3 +145,37 @@ def test_folds_are_other_bytes_of_the_hash_than_the_fixed_split() -> None:
     same = [f"{i:016x}" + "0" * 15 + "7" + "f" * 32 for i in (0, 1, 2**63)]
 
     assert fold_numbers(pa.chunked_array([same])).tolist() == [7, 7, 7]
+
+
+def test_a_vote_is_counted_once_in_its_groups_fold(prepared: Prepared) -> None:
+    for fold in range(FOLDS):
+        votes = prepared.examples.where(prepared.examples.fold == fold)
+        cells = prepared.cells.where(
+            (prepared.cells.source == REAL) & (prepared.cells.fold == fold)
+        )
+
+        assert cells.n_like.sum() == votes.like.sum()
+        assert cells.n_dislike.sum() == (~votes.like).sum()
+
+
+def test_base_rows_are_no_votes_of_any_fold(prepared: Prepared) -> None:
+    found = train.fold_tables(fitted(prepared, "hierarchical").folds).constant
+
+    for fold in range(FOLDS):
+        others = prepared.examples.where(prepared.examples.fold != fold)
+        expected = (others.like.sum() + 1) / (len(others) + 2)
+        assert found[fold] == pytest.approx(expected)
+
+
+def test_a_vote_that_is_not_learned_from_names_no_style(tmp_path: Path) -> None:
+    # Given a spelling that votes before the window alone have, more often than the other one
+    day = 86_400
+    old = [Vote(style="새컷", at=0, group=f"o{i}") for i in range(5)]
+    votes = [*old, *(Vote(style="새 컷", at=100 * day, group=f"n{i}") for i in range(2))]
+    path = write_votes(tmp_path / "votes.parquet", votes)
+    recent = Recency(cutoff=100 * day * 1_000_000, window_days=30)
+
+    names = prepare(path, NO_BASE, recent).levels.names
+
+    assert "새 컷" in names
+    assert "새컷" not in names

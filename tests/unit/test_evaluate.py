@@ -156,7 +156,7 @@ def test_the_same_table_twice_differs_nowhere() -> None:
     found = evaluate(crowd(), KNOWING, KNOWING)
 
     assert found.difference is not None
-    assert found.difference.disagreements == 0
+    assert (found.difference.disagreements, found.difference.changed) == (0, 0)
     assert (found.difference.f1.value, found.difference.gain.value) == (0.0, 0.0)
     assert found.difference.gain.divergence == 0.0
     assert found.difference.gain.p_worse == 1.0
@@ -164,6 +164,20 @@ def test_the_same_table_twice_differs_nowhere() -> None:
     ours, theirs = found.challenger, found.champion
     assert {n: i.value for n, i in ours.items()} == {n: i.value for n, i in theirs.items()}
     assert not any(one.worse for one in found.slices)
+
+
+def test_votes_whose_chance_would_move_are_counted_by_what_ships_and_what_is_published() -> None:
+    # Given a challenger that moves two styles without any other answer, and folds that move all
+    nearly = by_style(
+        KNOWN, {"s0": 0.81, "s1": 0.31, **dict.fromkeys(STYLES[2::2], 0.8)}, other=0.3
+    )
+    votes = crowd().examples
+    ours = version(nearly, like=0.123)
+
+    found = evaluated(crowd(), ours, version(KNOWING, cutoff=0), cutoff=10_000).difference
+
+    assert found is not None
+    assert found.changed == int(np.isin(votes.style, [1, 2]).sum())
 
 
 def test_a_champion_with_other_names_is_asked_by_name() -> None:
@@ -357,7 +371,7 @@ def test_the_file_form_holds_what_the_gate_decided_on() -> None:
     assert difference["disagreements"] == evaluation.difference.disagreements
     assert difference["f1"]["low"] == evaluation.difference.f1.low
     assert difference["gain"]["p_worse"] == evaluation.difference.gain.p_worse
-    assert set(difference) == {"f1", "log_loss", "gain", "disagreements"}
+    assert set(difference) == {"f1", "log_loss", "gain", "disagreements", "changed"}
     assert found["champion_version"] == "m-a"
     assert found["threshold"] == {"challenger": 0.5, "champion": 0.5}
     assert set(found["slices"][0]["difference"]) == {"value", "low", "high", "n"}

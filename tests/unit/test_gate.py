@@ -116,11 +116,11 @@ def test_groups_are_counted_and_not_votes() -> None:
 
 
 def test_identical_answers_are_undecided_whatever_the_figures() -> None:
-    verdict = decided(evaluation(difference(a_gain(divergence=0.0), disagreements=0)))
+    verdict = decided(evaluation(difference(changed=0)))
 
     assert verdict.decision == "inconclusive"
     assert answers(verdict)["answers_differ"] == "undecided"
-    assert "votes that change an answer would change this" in verdict.reason
+    assert "votes that move the model would change this" in verdict.reason
 
 
 @pytest.mark.parametrize("name", [*FAULTS, "base_rate"])
@@ -241,7 +241,7 @@ def test_each_check_shows_what_it_was_answered_from() -> None:
     assert (checks["floor_f1"].value, checks["floor_f1"].bound) == (0.80, 0.5)
     assert (checks["min_test_groups"].value, checks["min_test_groups"].bound) == (1_000.0, 30.0)
     assert (checks["refit"].value, checks["refit"].bound) == (0.1, 1.0)
-    assert checks["answers_differ"].value == 30.0
+    assert checks["answers_differ"].value == 90.0
     expected = checks["expected_gain"]
     assert (expected.low, expected.high) == (PROMISING.low, PROMISING.high)
     assert expected.value == verdict.expected_gain

@@ -29,13 +29,18 @@ def interval(value: float | None, low: float | None = None, high: float | None =
 
 
 def difference(
-    gain: Gain | None = None, *, f1: Interval | None = None, disagreements: int = 30
+    gain: Gain | None = None,
+    *,
+    f1: Interval | None = None,
+    disagreements: int = 30,
+    changed: int = 90,
 ) -> Difference:
     return Difference(
         f1=f1 or interval(0.04, 0.01, 0.07),
         log_loss=interval(-0.01, -0.014, -0.006),
         gain=gain or a_gain(),
         disagreements=disagreements,
+        changed=changed,
     )
 
 
