@@ -2,7 +2,7 @@
 
     python -m bench                 every figure in its quick form
     python -m bench 3 8             two of them
-    python -m bench gate --full     at the sizes that the promise names
+    python -m bench 1 --full        at the sizes that the promise names
     python -m bench --list
 
 Each figure prints one table and writes the values of every round to `.bench/<figure>.json`.
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bench.figure import Figure
 
 MODULES = {
-    "gate": "bench.gate",
     "1": "bench.fit",
     "3": "bench.small",
     "5": "bench.extraction",

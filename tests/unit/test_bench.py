@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench import child, figure, gate, resampling
+from bench import child, figure, resampling
 from bench.figure import Arm, Figure, Outcome, Size, Target
 from bench.naive_reader import votes_of
 from local.table import create_sqlite
@@ -94,7 +94,7 @@ def test_every_figure_has_a_module_with_its_own_name_and_a_title(
     assert all(len(line.split()) > 3 for line in lines)
 
 
-@pytest.mark.parametrize("words", [["12"], ["gate", "nine"], ["--rounds", "0"]])
+@pytest.mark.parametrize("words", [["12"], ["8", "nine"], ["--rounds", "0"]])
 def test_an_unknown_figure_or_no_rounds_at_all_is_wrong_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         command.main(words)
@@ -107,26 +107,6 @@ def test_a_measured_call_runs_in_a_process_of_its_own() -> None:
 
     assert found.result == "7"
     assert 0 < found.base <= found.peak < 200  # megabytes: this process holds more than that
-
-
-@pytest.mark.parametrize("make", [gate.near_twins, gate.trained_twins])
-def test_twins_answer_differently_and_are_exactly_equal(make: gate.Maker) -> None:
-    contest = make(2_000, 3)
-
-    assert contest.gain == pytest.approx(0, abs=1e-9)
-    answers = [p >= contest.threshold for p in (contest.champion, contest.challenger)]
-    assert (answers[0] != answers[1]).mean() > 0.02
-
-
-def test_the_better_challenger_is_better_by_the_stated_gain() -> None:
-    assert gate.better(20_000, 1).gain == pytest.approx(gate.GAIN, abs=0.004)
-
-
-def test_the_upper_bound_is_that_of_clopper_and_pearson() -> None:
-    assert gate.upper(0, 1_000) == pytest.approx(1 - 0.05 ** (1 / 1_000))
-    assert gate.upper(1_000, 1_000) == 1.0
-    assert gate.few(60) is not None
-    assert gate.few(1_000) is None
 
 
 def test_both_loops_draw_the_same_resamples() -> None:
