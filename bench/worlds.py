@@ -18,7 +18,8 @@ from local.world import Votes, World
 from task import features, metrics
 from task.features import Vocabulary
 from task.folds import FOLDS
-from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.prepare import REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.recency import NO_TIME
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -19,20 +19,21 @@ from task import metrics, refit
 from task.bootstrap import paired_f1
 from task.faults import Faults, Slice, Suspicion, found_faults
 from task.features import Vocabulary
-from task.figures import (
-    NO_CURVES,
-    all_figures,
-    answer_profiles,
-    confusion,
-    curves,
-    point,
-    point_figures,
-)
 from task.harm import Gain
 from task.intervals import Interval, effective_groups, percentiles
 from task.judging import Judged, Scored, Version, as_published, judge, out_of_fold
+from task.model_metrics import (
+    NO_CURVES,
+    confusion_of,
+    curves_of,
+    metrics_of,
+    point,
+    points_of,
+    profiles_of,
+)
 from task.paired import gain
-from task.prepare import NO_TIME, Examples, Prepared
+from task.prepare import Examples, Prepared
+from task.recency import NO_TIME
 from task.refit import Refit
 
 Floats = NDArray[np.float64]
@@ -131,9 +132,7 @@ def evaluate(
     base_rate = _base_rate(votes, ours, cutoff, confidence)
 
     def of(votes: Examples, scored: Scored) -> dict[str, Interval]:
-        return (
-            all_figures(votes, scored, confidence, seed) if report else point_figures(votes, scored)
-        )
+        return metrics_of(votes, scored, confidence, seed) if report else points_of(votes, scored)
 
     return Evaluation(
         judged=_counts(judged, champion is not None),
@@ -155,7 +154,7 @@ def evaluate(
         if faults
         else (),
         refit=_refit(challenger, levels, every),
-        **(curves(votes, ours, theirs, confidence) if report else NO_CURVES),
+        **(curves_of(votes, ours, theirs, confidence) if report else NO_CURVES),
     )
 
 
@@ -215,10 +214,10 @@ def _difference(
     votes, ours, theirs = judged.examples, judged.challenger, judged.champion
     found = gain(votes, ours.p, theirs.p, confidence)
     if draw:
-        drawn = paired_f1(answer_profiles(votes, theirs, ours), seed=seed)
+        drawn = paired_f1(profiles_of(votes, theirs, ours), seed=seed)
         f1 = percentiles(drawn.difference_value, drawn.difference, len(votes), confidence)
     else:
-        both = [metrics.weighted_f1(confusion(votes, each)) for each in (ours, theirs)]
+        both = [metrics.weighted_f1(confusion_of(votes, each)) for each in (ours, theirs)]
         f1 = point(float(both[0] - both[1]), len(votes))
     return Difference(
         f1=f1,
@@ -244,11 +243,11 @@ def _since(judged: Judged, champion: Version, confidence: float, seed: int) -> S
     mask = (at != NO_TIME) & (at > champion.cutoff)
     part = judged.examples.where(mask)
     ours, theirs = judged.challenger.where(mask), judged.champion.where(mask)
-    drawn = paired_f1(answer_profiles(part, theirs, ours), seed=seed)
+    drawn = paired_f1(profiles_of(part, theirs, ours), seed=seed)
     return SinceChampion(
         votes=len(part),
-        challenger=all_figures(part, ours, confidence, seed),
-        champion=all_figures(part, theirs, confidence, seed),
+        challenger=metrics_of(part, ours, confidence, seed),
+        champion=metrics_of(part, theirs, confidence, seed),
         difference=percentiles(drawn.difference_value, drawn.difference, len(part), confidence),
         gain=gain(part, ours.p, theirs.p, confidence),
     )

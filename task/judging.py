@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from common.feedback import SPLIT_VERSION
 from task.artifact import FoldTables, ScoreTable
 from task.features import Vocabulary
-from task.prepare import NO_TIME, Examples
+from task.prepare import Examples
+from task.recency import NO_TIME
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

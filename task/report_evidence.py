@@ -16,7 +16,8 @@ from task.eprocess import PROOF
 from task.refit import MOST, MOST_OF_A_STYLE
 from task.report_numbers import Json, part
 
-_RULES = ("log_loss", "no_harm", "no_harm_since", "expected_gain", "superiority")
+_RULES = {"log_loss", "no_harm", "no_harm_since", "expected_gain", "superiority"}
+_RULES |= {"better_than_constant", "better_than_base"}
 
 
 def mark(kind: str, interval: Json | None) -> Mark:
@@ -57,14 +58,20 @@ _NEITHER = "could not judge both, and were left out"
 
 
 def gain(run: Json, evaluation: Json | None, verdict: Json | None) -> dict[str, Any] | None:
-    """The first picture: the gain in log-loss against no change and the margin of the gate."""
-    found = part(evaluation, "difference", "gain")
+    """The first picture: the gain in log-loss against no change and the margin of the gate.
+
+    A first model has no champion: its gain is that over the hardest reference, and has no margin.
+    """
+    found, over = part(evaluation, "difference", "gain"), None
+    if not found:
+        found, over = _over_hardest(evaluation)
     measured = mark(_answer(verdict), found)
     if measured.value is None:
         return None
     settings = part(run, "settings")
     margin = numbers.number(settings.get("tolerated_loss"))
-    margin = None if margin is None or settings.get("gate", "harm") != "harm" else -margin
+    without = margin is None or over or settings.get("gate", "harm") != "harm"
+    margin = None if without or margin is None else -margin
     expected = Mark(kind="expected", value=numbers.number((verdict or {}).get("expected_gain")))
     marks = [measured] if expected.value is None else [measured, expected]
     reach = numbers.reach(measured.low, measured.high, numbers.nats)
@@ -73,12 +80,23 @@ def gain(run: Json, evaluation: Json | None, verdict: Json | None) -> dict[str, 
     bar = charts.gains(marks, drawn, label, margin=margin)
     return {
         **found,
+        "over": over,
         "reach": reach,
         "margin": margin,
         "expected": expected.value,
         "bar": bar,
         "scale": charts.axis(drawn),
     }
+
+
+def _over_hardest(evaluation: Json | None) -> tuple[Json, str | None]:
+    """The smallest gain over a reference, with the reference's name."""
+    found = [
+        (value, part(each, "gain"), numbers.text(each.get("name")))
+        for each in (evaluation or {}).get("references") or ()
+        if (value := numbers.number(part(each, "gain").get("value"))) is not None
+    ]
+    return min(found, key=lambda each: each[0])[1:] if found else ({}, None)
 
 
 def _answer(verdict: Json | None) -> str:

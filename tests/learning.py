@@ -24,7 +24,8 @@ from task.base import BaseRows
 from task.features import Vocabulary
 from task.folds import FOLDS
 from task.models.crossed import Counts
-from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.prepare import REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.recency import NO_TIME
 from task.snapshot import SCHEMA
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -203,7 +203,7 @@ MUTANTS = (
     Mutant(
         name="votes-drawn-one-by-one",
         guards="promise 4: votes of one person are no independent evidence",
-        file="task/figures.py",
+        file="task/model_metrics.py",
         old="_, group = np.unique(votes.group, return_inverse=True)",
         new="group = np.arange(len(votes))",
         tests=("tests/unit/test_evaluate.py",),

@@ -13,7 +13,8 @@ from local.world import make_world
 from task import train
 from task.artifact import FoldTables
 from task.folds import FOLDS, fold_numbers, learned_from, pair, partner
-from task.prepare import REAL, Cells, Prepared, Recency, prepare
+from task.prepare import REAL, Cells, Prepared, prepare
+from task.recency import Recency
 from tests.learning import NO_BASE, Vote, drawn, fold_of, group_in, small_base, write_votes
 
 FOLD = 3

@@ -14,7 +14,7 @@ from common.registry.records import ANCHOR_LASTS, Run, anchor_name
 from common.store import Store, open_store
 from task import publish, versions
 from task.folder import RunFolder
-from task.stages import anchor_of
+from task.opponents import anchor_of
 from tests.unit.judged import Clock, loop_of
 from tests.unit.place import Place
 

@@ -16,7 +16,8 @@ from task.evaluate import Evaluation, self_test_cells, to_json
 from task.evaluate import evaluate as evaluated
 from task.features import Vocabulary
 from task.judging import Version
-from task.prepare import NO_TIME, Prepared
+from task.prepare import Prepared
+from task.recency import NO_TIME
 from tests.compared import folds_of, version
 from tests.learning import score_table, unseen, vocabulary
 
@@ -163,7 +164,7 @@ def test_the_same_table_twice_differs_nowhere() -> None:
     assert found.champion is not None
     ours, theirs = found.challenger, found.champion
     assert {n: i.value for n, i in ours.items()} == {n: i.value for n, i in theirs.items()}
-    assert not any(one.worse for one in found.slices)
+    assert not any(one.shown for one in found.suspicions)
 
 
 def test_votes_whose_chance_would_move_are_counted_by_what_ships_and_what_is_published() -> None:

@@ -12,7 +12,8 @@ from task import metrics
 from task.evaluate import LAST_WEEKS, Evaluation, evaluate
 from task.folds import FOLDS
 from task.judging import Version
-from task.prepare import NO_TIME, Prepared
+from task.prepare import Prepared
+from task.recency import NO_TIME
 from tests.compared import by_fold, constant, crowd, format_1, version
 from tests.learning import score_table, unseen, vocabulary
 from tests.unit.verdicts import decided

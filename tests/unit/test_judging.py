@@ -9,7 +9,8 @@ import pytest
 
 from task.folds import FOLDS
 from task.judging import Judged, Version, as_published, judge, out_of_fold
-from task.prepare import NO_TIME, Prepared
+from task.prepare import Prepared
+from task.recency import NO_TIME
 from tests.compared import OF_THIS_RELEASE, by_fold, format_1, version
 from tests.learning import score_table, unseen, vocabulary
 

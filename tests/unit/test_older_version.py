@@ -14,9 +14,9 @@ from common.store import open_store
 from task import artifact, publish, versions
 from task.evaluate import evaluate
 from task.judging import judge
+from task.opponents import read_version
 from task.prepare import prepare
 from task.snapshot import SCHEMA
-from task.stages import read_version
 from task.tally import microseconds
 from tests.compared import version
 from tests.learning import NO_BASE, score_table

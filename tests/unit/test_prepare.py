@@ -16,14 +16,8 @@ from common.feedback import FACE_SHAPES, style_key
 from local.world import make_world
 from task import prepare
 from task.base import BaseRows
-from task.prepare import (
-    BASE,
-    NO_TIME,
-    REAL,
-    SCORE_UNIT,
-    Prepared,
-    train_vocabulary,
-)
+from task.prepare import BASE, REAL, SCORE_UNIT, Prepared, train_vocabulary
+from task.recency import NO_TIME
 from tests.learning import (
     NO_BASE,
     Vote,

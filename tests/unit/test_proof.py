@@ -14,8 +14,9 @@ from common.errors import RegistryError
 from common.registry.records import Run, State
 from task import eprocess, metrics
 from task.judging import Version
-from task.prepare import NO_TIME, Prepared
+from task.prepare import Prepared
 from task.proof import last_state, look, summary
+from task.recency import NO_TIME
 from tests.compared import format_1, version
 from tests.learning import score_table, unseen, vocabulary
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from local.world import make_world
 from task import prepare
-from task.prepare import BASE, EVERY_VOTE, NO_TIME, REAL, Prepared, Recency, train_vocabulary
+from task.prepare import BASE, REAL, Prepared, train_vocabulary
+from task.recency import EVERY_VOTE, NO_TIME, Recency
 from tests.learning import NO_BASE, Vote, drawn, small_base, write_votes
 
 DAY = 86_400

@@ -173,6 +173,9 @@ def test_a_first_model_is_compared_with_what_needs_no_model() -> None:
     shown = page(samples.first_model())
 
     text = shown.text("main")
+    picture = "Gain in log-loss over the base data alone: +0.0217 nats a vote, from +0.0169"
+    assert picture in shown.text("header")  # the harder one of the two
+    assert not any("margin" in drawn for drawn in shown.texts["svg"])
     assert "How good it is" in text
     assert "12,431 each by a model that was fitted without them" in text
     assert "Over a constant +0.0841 nats a vote (+0.0780 to +0.0902)" in text

@@ -1,14 +1,12 @@
-"""The figures of one model on the votes that judge it, each with its n and an interval.
+"""The metrics of one model on the votes that judge it, each with its interval, and its curves.
 
 Point values are exact functions of the votes; F1 gets a bootstrap by group, everything else an
-interval from its influence summed by group, since votes of one person are not independent.
-N votes.
+interval from its influence summed by group.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,29 +22,29 @@ from task.prepare import Examples
 Floats = NDArray[np.float64]
 
 
-def answer_profiles(votes: Examples, theirs: Scored, ours: Scored) -> NDArray[np.int64]:
-    """The votes by group, truth and both answers, as the bootstrap draws them."""
-    _, group = np.unique(votes.group, return_inverse=True)
-    return profiles(group.astype(np.int32), votes.like, theirs.answer, ours.answer)
-
-
 def _labels(votes: Examples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     like = votes.like.astype(np.int64)
     return like, 1 - like
 
 
-def confusion(votes: Examples, scored: Scored) -> NDArray[np.int64]:
-    """Counts of truth × answer, (2, 2)."""
+def profiles_of(votes: Examples, theirs: Scored, ours: Scored) -> NDArray[np.int64]:
+    """The 8 counts of each group, (G, 8), that the bootstrap draws."""
+    _, group = np.unique(votes.group, return_inverse=True)
+    return profiles(group.astype(np.int32), votes.like, theirs.answer, ours.answer)
+
+
+def confusion_of(votes: Examples, scored: Scored) -> NDArray[np.int64]:
+    """Counts [[true −, false +], [false −, true +]] of the answers: (2, 2)."""
     return metrics.confusion(scored.answer, *_labels(votes))
 
 
-def all_figures(
+def metrics_of(
     votes: Examples, scored: Scored, confidence: float, seed: int
 ) -> dict[str, Interval]:
     """All metrics of one model. Every influence (N,) sums to zero over the votes."""
     y, p, answer = votes.like.astype(np.float64), scored.p, scored.answer.astype(np.float64)
     like, dislike = _labels(votes)
-    table = confusion(votes, scored)
+    table = confusion_of(votes, scored)
     above, below = metrics.placements(p, like, dislike)
     auc = metrics.auc(p, like, dislike)
     gap = np.sign(np.bincount(metrics.bins(p), y - p, metrics.BINS))[metrics.bins(p)] * (y - p)
@@ -54,7 +52,7 @@ def all_figures(
     known = ~np.isnan(squared)
     rmse = math.sqrt(squared[known].mean()) if known.any() else math.nan
     of_rmse = np.where(known, (squared - rmse**2) / (2 * rmse or 1.0), 0.0) / max(known.sum(), 1)
-    drawn = paired_f1(answer_profiles(votes, scored, scored), seed=seed)
+    drawn = paired_f1(profiles_of(votes, scored, scored), seed=seed)
 
     def of_mean(values: Floats) -> Interval:
         return interval(mean(values), centred(values), votes.group, confidence)
@@ -78,9 +76,9 @@ def all_figures(
     }
 
 
-def point_figures(votes: Examples, scored: Scored) -> dict[str, Interval]:
+def points_of(votes: Examples, scored: Scored) -> dict[str, Interval]:
     """The metrics that a policy may have a floor for, and the log-loss, as point values."""
-    table, n = confusion(votes, scored), len(votes)
+    table, n = confusion_of(votes, scored), len(votes)
     values = {
         "f1": float(metrics.weighted_f1(table)),
         "accuracy": float(metrics.accuracy(table)),
@@ -92,19 +90,19 @@ def point_figures(votes: Examples, scored: Scored) -> dict[str, Interval]:
 
 
 def point(value: float, n: int) -> Interval:
-    """A plain figure, without ends."""
+    """A value without an interval."""
     return Interval(value=None if math.isnan(value) else value, low=None, high=None, n=n)
 
 
 NO_CURVES: dict[str, dict[str, Any]] = {"confusion": {}, "roc": {}, "calibration": {}}
 
 
-def curves(
+def curves_of(
     votes: Examples, ours: Scored, theirs: Scored | None, confidence: float
 ) -> dict[str, dict[str, Any]]:
-    """What the report draws of both models: confusion, ROC and reliability."""
+    """Confusion, ROC and calibration of both; None for a champion that is not there."""
     return {
-        "confusion": _both(lambda s: confusion(votes, s).tolist(), ours, theirs),
+        "confusion": _both(lambda s: confusion_of(votes, s).tolist(), ours, theirs),
         "roc": _both(lambda s: metrics.roc(s.p, *_labels(votes)), ours, theirs),
         "calibration": _both(lambda s: _reliability(votes, s, confidence), ours, theirs),
     }
@@ -134,5 +132,5 @@ def _reliability(votes: Examples, scored: Scored, confidence: float) -> list[dic
     return rows
 
 
-def _both(of: Callable[[Scored], Any], ours: Scored, theirs: Scored | None) -> dict[str, Any]:
+def _both(of: Any, ours: Scored, theirs: Scored | None) -> dict[str, Any]:
     return {"challenger": of(ours), "champion": of(theirs) if theirs else None}
