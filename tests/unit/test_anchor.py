@@ -107,9 +107,9 @@ def test_an_anchor_whose_files_are_gone_binds_nobody(learned: Place) -> None:
     loop = loop_of(learned, Clock())
     runs = [run("m-a"), run("m-z"), run("m-b", anchor="m-a"), run("m-c", anchor="m-z")]
 
-    assert anchor_of(loop, "m-b", runs) == "m-a"
-    assert anchor_of(loop, "m-c", runs) is None
-    assert anchor_of(loop, "m-a", runs) is None
+    assert anchor_of(loop.store, "m-b", runs, loop.now()) == "m-a"
+    assert anchor_of(loop.store, "m-c", runs, loop.now()) is None
+    assert anchor_of(loop.store, "m-a", runs, loop.now()) is None
 
 
 def test_a_promotions_run_notes_what_it_spent_and_its_anchor(judged: Place) -> None:
