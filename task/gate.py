@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from task.evaluate import Against, Difference, Evaluation
-from task.harm import ENOUGH, Gain, Posterior, lower_bound, posterior
+from task.harm import ENOUGH, Gain, Posterior, lower_bound, needed, posterior
 from task.intervals import Interval
 from task.risk import Budget, describe
 
@@ -152,19 +152,20 @@ def _harm(
     if budget.frees_at is not None:
         says = f"a look must have some of the yearly risk left to spend: {describe(budget)}"
         return _check(check, "undecided", None, -margin, says), _Risk(spent=0.0)
-    if gain.effective_groups >= ENOUGH:
-        low = lower_bound(gain, budget.look)
+    if gain.groups >= ENOUGH:
+        risk = needed(gain, margin, budget.look)
+        low = lower_bound(gain, risk)
         answer: Answer = "pass" if low is not None and low > -margin else "undecided"
         says = (
             f"the gain over {other} is {_signed(gain.value)} nats a vote and at least "
-            f"{_signed(low)}, at a risk of {_share(budget.look)}; {-margin:+.4f} at least is needed"
+            f"{_signed(low)}, at a risk of {_share(risk)}; {-margin:+.4f} at least is needed"
         )
-        return _check(check, answer, low, -margin, says), _Risk(spent=budget.look)
-    found, most = posterior(gain, margin), budget.reserve / 2.0
+        return _check(check, answer, low, -margin, says), _Risk(spent=risk)
+    found, most = posterior(gain, margin), budget.look
     harm = None if found is None else found.harm
     answer = "pass" if harm is not None and harm <= most else "undecided"
     says = (
-        f"{gain.effective_groups:,.0f} effective groups are fewer than {ENOUGH}, so a posterior "
+        f"{gain.groups:,} people or photos are fewer than {ENOUGH}, so a posterior "
         f"decides: being worse than {other} by over {margin:.3f} nats a vote has a probability of "
         f"{_share(harm)}; at most {_share(most)} may be spent"
     )
@@ -395,4 +396,7 @@ def _plain(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2%}".replace("%", " %")
+    if value is None:
+        return "unknown"
+    digits = 2 if value >= 1e-4 or value == 0.0 else 4
+    return f"{value:.{digits}%}".replace("%", " %")
