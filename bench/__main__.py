@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     "years": "bench.years",
+    "backtest": "bench.backtest",
     "1": "bench.fit",
     "3": "bench.small",
     "5": "bench.extraction",

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
             stage.add_argument("--run", help="the new run's id (default: made from the time)")
         else:
             stage.add_argument("--run", help="the run to go on with (default: the newest)")
+    _backtest(commands)
     _operator(commands)
     return top
 
@@ -71,6 +72,23 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
     flags["auto_deploy"] = False if given.get("no_auto_deploy") else None
     flags["skip_data_check"] = True if given.get("skip_data_check") else None
     return {name: value for name, value in flags.items() if value is not None}
+
+
+def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    made = _command(commands, "backtest", "try policies on the past votes, week by week")
+    made.add_argument("--from", dest="start", metavar="DAY", help="first look (default: 1st vote)")
+    made.add_argument("--to", dest="end", metavar="DAY", help="last day (default: last vote's)")
+    made.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="settings to try: sections data, training, deployment; may be given several times",
+    )
+    made.add_argument("--every", default="1", metavar="WEEKS", help="weeks from look to look")
+    made.add_argument("--snapshot", metavar="FILE", help="a votes.parquet (default: the database)")
+    made.add_argument("--truth", metavar="FILE", help="the .npz with a simulated world's truth")
+    made.add_argument("--output", metavar="FOLDER", help="write backtest.html and .json there")
 
 
 def _operator(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,6 +7,7 @@ people. Progress and logs go to standard error, so both can be piped.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,8 @@ from task.outcome import outcome_of
 from task.prepare import CELLS, PREPARED
 from task.rollout import unproved
 from task.stages import Loop
+
+log = logging.getLogger(__name__)
 
 PREPARED_WITH = ("base_csv", "base_rows", "half_life_days", "window_days", "personal", "seed")
 TRAINED_WITH = (
@@ -196,6 +199,28 @@ def deploy_run(call: Call) -> int:
     return outcome.exit
 
 
+def backtest(call: Call) -> int:
+    """Try policies on the past votes; neither store nor registry is touched."""
+    from task.backtest.command import backtest as played
+
+    given = call.arguments
+    with call.loop.bar("looking back", None) as progress:
+        found = played(
+            call.settings,
+            start=given.start,
+            end=given.end,
+            policies=given.policy,
+            every=given.every,
+            snapshot=given.snapshot,
+            truth_file=given.truth,
+            output=given.output,
+            warn=log.warning,
+            progress=progress,
+        )
+    call.say(found, show.backtest)
+    return 0
+
+
 def predict(call: Call) -> int:
     """Score a CSV file with the active or a named version."""
     from task.predict import predict as scored
@@ -333,6 +358,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "train": train,
     "evaluate": evaluate,
     "deploy": deploy_run,
+    "backtest": backtest,
     "predict": predict,
     "doctor": doctor,
     "status": status,

@@ -5,7 +5,7 @@ Imported by the commands only; a run in a container never loads it but for its l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import shorten
 from typing import Any
@@ -96,6 +96,34 @@ def trained(value: Mapping[str, Any]) -> None:
     out = console()
     out.print(table)
     out.print(f"chosen: {value['chosen']} ({value['reason']}), fitted on {value['votes']:,} votes")
+
+
+def backtest(value: Mapping[str, Any]) -> None:
+    """How each policy and each reference did over the weeks that count."""
+    from task.backtest import page
+
+    out = console()
+    out.print(
+        f"{value['from'][:10]} to {value['to'][:10]}: {value['looks']} looks, "
+        f"{value['counted_looks']} of them count; votes: {_text(value['votes'])}"
+    )
+    out.print(_grid(page.COLUMNS, page.rows(value)))
+    for each in value["policies"]:
+        if each["personal"]:
+            ships = "would ship" if each["personal"]["would_ship"] else "would not ship"
+            out.print(f"{escape(each['name'])}: a person's own offset {ships}")
+            out.print(escape(each["personal"]["says"]))
+            out.print(_grid(page.STRATA, page.strata(each["personal"])))
+        out.print(escape(f"{each['name']}: {_text(each['settings'])}"), style="dim")
+    for note in value["notes"]:
+        out.print(escape(note), style="dim")
+
+
+def _grid(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    table = _table(*columns)
+    for line in lines:
+        table.add_row(*map(escape, line))
+    return table
 
 
 def doctor(value: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ EDGES = {
     "task.rollout",  # tells the service
     "task.operate",  # an operator's hand on the registry
     "task.replay",  # reads the store, retrains
+    "task.backtest.command",  # reads the votes, writes what it is told to
     "task.doctor",  # tries the four addresses
     "task.outcome",  # gathers what the stages left
     "task.show",  # the terminal
