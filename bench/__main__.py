@@ -2,7 +2,8 @@
 
     python -m bench                 every figure in its quick form
     python -m bench 3 8             two of them
-    python -m bench gate --full     at the sizes that the promise names
+    python -m bench 1 --full        at the sizes that the promise names
+    python -m bench years --full --years 100 --cell same-60
     python -m bench --list
 
 Each figure prints one table and writes the values of every round to `.bench/<figure>.json`.
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bench.figure import Figure
 
 MODULES = {
-    "gate": "bench.gate",
+    "years": "bench.years",
     "backtest": "bench.backtest",
     "1": "bench.fit",
     "3": "bench.small",
@@ -58,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in MODULES:
             console.print(f"{name:>5}  {_figure(name).title}", highlight=False)
         return 0
-    size = figure.Size(full=arguments.full, rounds=arguments.rounds)
+    size = figure.Size(
+        full=arguments.full, rounds=arguments.rounds, cells=tuple(arguments.cell or ())
+    )
     results = []
     for name in arguments.figures or MODULES:
         chosen = _figure(name)
@@ -79,7 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="name the figures")
     parser.add_argument("--full", action="store_true", help="at the sizes the promises name")
-    parser.add_argument("--rounds", type=_positive, help="rounds, seeds of each world or votes")
+    parser.add_argument(
+        "--rounds",
+        "--years",
+        dest="rounds",
+        type=_positive,
+        help="rounds, seeds of each world or votes, or years",
+    )
+    parser.add_argument(
+        "--cell", action="append", metavar="NAME", help="only this kind of year; may be repeated"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write all results to one file")
     return parser
 

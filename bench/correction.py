@@ -10,8 +10,9 @@ from bench.figure import Arm, Figure, Outcome, Round, Size, Target, middle
 from bench.networks import Sample, row_trained, sample
 from bench.worlds import places
 from local.world import KINDS
-from task.models.hierarchical import sigmoid
-from task.train import EMBEDDING, Options, train
+from task.candidates import EMBEDDING, Options
+from task.models.crossed import sigmoid
+from task.train import train
 
 VOTES, STYLES = 10_000, 50
 BOUND = 0.95

@@ -25,13 +25,12 @@ from bench.figure import (
     paired,
     ratio,
 )
-from bench.fit import STYLES, VOTES, Coded, coded
-from bench.networks import Sample, row_data, sample
+from bench.fit import HELD, LEARNED, STYLES, VOTES, Coded, coded
+from bench.networks import Sample, cells_in, row_data, sample
 from bench.worlds import cells_of, places
 from local.world import KINDS
-from task.models.hierarchical import sigmoid
-from task.prepare import REAL, TRAIN, VALIDATION
-from task.train import network_batch
+from task.candidates import merged, network_batch
+from task.models.crossed import sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ def run(size: Size) -> Outcome:
         rounds=(*speed, *quality),
         note=(
             "Excess log-loss of the probabilities corrected for class weights, exact. Over cells "
-            "the best epoch by validation counts, over the DataLoader the only one."
+            "the best epoch by two held-out folds counts, over the DataLoader the only one."
         ),
     )
 
@@ -119,8 +118,8 @@ def cells_epoch(data: Coded) -> None:
     """From code arrays to one epoch over cells."""
     from task.models import embedding
 
-    split = np.zeros(len(data.votes.like), dtype=np.int8)
-    batch = network_batch(cells_of(data.codes, data.votes, split, data.sizes), 1.0)
+    fold = np.zeros(len(data.votes.like), dtype=np.int8)
+    batch = network_batch(cells_of(data.codes, data.votes, fold, data.sizes), 1.0, 1)
     embedding.train(data.sizes, batch, None, _options(epochs=1))
 
 
@@ -160,8 +159,7 @@ def _cells_for(found: Sample, seconds: float) -> tuple[Floats, int]:
     def keep(weights: dict[str, Any]) -> None:
         best[0] = weights
 
-    cells = found.prepared.cells
-    train, held = (network_batch(cells.of(REAL, part), 1.0) for part in (TRAIN, VALIDATION))
+    train, held = (network_batch(merged(cells_in(found, part)), 1.0, 1) for part in (LEARNED, HELD))
     sizes = found.prepared.levels.sizes
     try:
         embedding.train(

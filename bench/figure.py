@@ -35,10 +35,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How large a run is wanted: `full` is the one that may be quoted."""
+    """How large a run is wanted: `full` is the one that may be quoted.
+
+    `cells` are the parts of a figure that has several, all if empty.
+    """
 
     full: bool = False
     rounds: int | None = None
+    cells: tuple[str, ...] = ()
 
     def times(self, quick: int, full: int) -> int:
         """The number of rounds: as asked for, else by the size."""

@@ -6,17 +6,19 @@ its own probabilities before and after the correction for class weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.worlds import Quality, places, prepared, quality, split_of
+from bench.fit import HELD, LEARNED
+from bench.worlds import Quality, fold_of, places, prepared, quality
 from local.world import Kind, Votes, World, make_world
 from task import calibrate
-from task.models.hierarchical import sigmoid
-from task.prepare import REAL, TRAIN, VALIDATION, Cells, Prepared
+from task.models.crossed import sigmoid
+from task.prepare import Cells, Prepared
 
 if TYPE_CHECKING:
     from bench.rows_network import Rows
@@ -27,13 +29,13 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Votes drawn from one world, split by group, also as cells."""
+    """Votes drawn from one world, in folds by group, also as cells."""
 
     kind: Kind
     seed: int
     world: World
     votes: Votes
-    split: NDArray[np.int8]
+    fold: NDArray[np.int8]
     prepared: Prepared
 
 
@@ -42,7 +44,7 @@ class RowTrained:
     """The row-trained network's quality in three forms of its answers.
 
     As they come, corrected for the class weights, and then also recalibrated with a threshold,
-    both from validation as the shipped model's are.
+    both from the held-out folds, in the way that the shipped model's are.
     """
 
     plain: Quality
@@ -56,19 +58,19 @@ def sample(kind: Kind, seed: int, *, votes: int, styles: int) -> Sample:
     """Draw one sample; the same arguments give the same one."""
     world = make_world(kind, styles=styles, seed=100 + seed)
     drawn = world.sample(votes, seed)
-    split = split_of(drawn.group, seed)
+    fold = fold_of(drawn.group, seed)
     return Sample(
         kind=kind,
         seed=seed,
         world=world,
         votes=drawn,
-        split=split,
-        prepared=prepared(world, drawn, split),
+        fold=fold,
+        prepared=prepared(world, drawn, fold),
     )
 
 
 def row_data(found: Sample) -> tuple[Rows, Rows]:
-    """The train and the validation votes of a sample as the network's rows."""
+    """The votes to learn from and those to stop by, as the network's rows."""
     import torch
 
     from bench.rows_network import rows
@@ -77,8 +79,8 @@ def row_data(found: Sample) -> tuple[Rows, Rows]:
     votes = found.votes
     data = rows((face[votes.face], tone[votes.tone], style[votes.style]), votes.like, votes.score)
     train, held = (
-        data.part(torch.from_numpy(np.flatnonzero(found.split == part)))
-        for part in (TRAIN, VALIDATION)
+        data.part(torch.from_numpy(np.flatnonzero(np.isin(found.fold, part))))
+        for part in (LEARNED, HELD)
     )
     return train, held
 
@@ -91,7 +93,7 @@ def row_trained(found: Sample) -> RowTrained:
     fitted = fit(levels.sizes, *row_data(found), seed=found.seed)
     at = np.ix_(*places(found.world, levels))
     corrected = fitted.logit - fitted.correction
-    calibrated, threshold = _calibrated(corrected, found.prepared.cells.of(REAL, VALIDATION))
+    calibrated, threshold = _calibrated(corrected, found)
     return RowTrained(
         plain=quality(found.world, sigmoid(fitted.logit)[at], THRESHOLD),
         corrected=quality(found.world, sigmoid(corrected)[at], THRESHOLD),
@@ -101,8 +103,19 @@ def row_trained(found: Sample) -> RowTrained:
     )
 
 
-def _calibrated(logit: Floats, held: Cells) -> tuple[Floats, float]:
+def cells_in(found: Sample, folds: Iterable[int]) -> Cells:
+    """The cells of a sample that stand in some folds."""
+    cells = found.prepared.cells
+    return cells.where(np.isin(cells.fold, list(folds)))
+
+
+def _calibrated(logit: Floats, found: Sample) -> tuple[Floats, float]:
+    held = cells_in(found, HELD)
     seen = logit[held.face, held.tone, held.style]
-    u, v = calibrate.recalibrate(seen, held.n_like, held.n_dislike)
-    threshold = calibrate.best_threshold(sigmoid(u + v * seen), held.n_like, held.n_dislike)
+    likes, dislikes = held.n_like.astype(np.float64), held.n_dislike.astype(np.float64)
+    _, sizes = np.unique(found.votes.group[np.isin(found.fold, HELD)], return_counts=True)
+    share = calibrate.effective_share(sizes)
+    u, v = calibrate.recalibrate(seen, share * likes, share * dislikes)
+    p = sigmoid(u + v * seen)
+    threshold = calibrate.best_threshold(p, likes, dislikes, share * held.votes)
     return sigmoid(u + v * logit), threshold

@@ -25,7 +25,7 @@ from bench.figure import (
 from local.world import make_world
 from task.bootstrap import DRAWS, paired_f1, profiles
 from task.metrics import weighted_f1
-from task.models.hierarchical import sigmoid
+from task.models.crossed import sigmoid
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

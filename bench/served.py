@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from common.feedback import FACE_SHAPES, style_key
 from common.registry import open_registry
 from common.store import open_store
+from local.alike import folds_alike
 from task import artifact, features, publish
 from task.features import Vocabulary
 from task.models import embedding
@@ -109,6 +110,7 @@ def published(folder: Path, styles: int) -> Addresses:
         score=score.astype(np.float64),
         like=like.astype(np.float64),
     )
+    artifact.write_folds(model, folds_alike(like, score))
     artifact.write_self_test(model, [[FACE_SHAPES[0], "웜톤", known.styles[1], 3, 1]])
     where = Addresses(
         store=(folder / "store").as_uri(),

@@ -1,8 +1,9 @@
 """Votes of worlds with a known truth, as the stages' own values, and exact quality.
 
 A bench wants millions of votes as cells without writing a file first, so this goes from a
-world's codes straight to `task.prepare`'s values; the fold is drawn by group. Quality needs no test votes: how often each cell is voted on and liked is
-known, so log-loss, AUC and F1 are those of infinitely many of them.
+world's codes straight to `task.prepare`'s values; the fold is drawn by group. Quality needs no
+votes held out: how often each cell is voted on and liked is known, so log-loss, AUC and F1 are
+those of infinitely many of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from local.world import Votes, World
 from task import features, metrics
 from task.features import Vocabulary
 from task.folds import FOLDS
-from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.prepare import REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.recency import NO_TIME
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

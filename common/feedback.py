@@ -43,7 +43,6 @@ SPLIT_VERSION = "1"
 SPLIT_PARTS = 10_000
 TRAIN_BELOW = 7_000
 VALIDATION_BELOW = 8_500
-TEST_SHARE = (SPLIT_PARTS - VALIDATION_BELOW) / SPLIT_PARTS  # of all votes, as far as groups allow
 SPLITS = ("train", "validation", "test")
 FOLDS = 10
 """Parts of the votes that are held out in turn; a group's is a function of its hash alone."""

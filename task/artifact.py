@@ -128,7 +128,7 @@ def read_folds(folder: Path, table: ScoreTable) -> FoldTables | None:
     if table.metadata["format_version"] == 1:
         return None
     tensors = read_tensors(folder / FOLD_TABLES)
-    shape = (int(table.metadata.get("folds", 0)), *table.vocabulary.sizes)
+    shape = (FOLDS, *table.vocabulary.sizes)
     wanted = {"like": shape, "score": shape, "threshold": shape[:1], "constant": shape[:1]}
     if "base" in tensors:
         wanted["base"] = shape[1:]
@@ -137,11 +137,12 @@ def read_folds(folder: Path, table: ScoreTable) -> FoldTables | None:
         for name, size in wanted.items()
         if name not in tensors or tensors[name].shape != size or not _in_unit(tensors[name])
     ]
-    if wrong or shape[0] != FOLDS:
+    counted = table.metadata.get("folds")
+    if wrong or counted != FOLDS:
         raise ArtifactError(
             f"{FOLD_TABLES} must hold {', '.join(wanted)} of {FOLDS} folds, sized as {TABLE} is, "
-            f"all in 0..1, got {', '.join(wrong) or f'{shape[0]} folds'} wrong; restore its files, "
-            "or roll back to another version"
+            f"all in 0..1, got {', '.join(wrong) or f'{counted!r} folds'} wrong; restore its "
+            "files, or roll back to another version"
         )
     base = tensors.get("base")
     return FoldTables(**{name: tensors[name] for name in wanted if name != "base"}, base=base)

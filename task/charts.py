@@ -5,7 +5,7 @@ page that follows the reader's font, width and dark mode, and their text is hard
 a screen reader. These charts take their colours from the page's style sheet by class name,
 carry a `title` and a `desc`, and the same numbers always give the same bytes.
 
-Two families. Bars (`intervals`, `axis`, `stack`) place everything in per cent, so they
+Two families. Bars (`intervals`, `gains`, `axis`, `stack`) place everything in per cent, so they
 stretch with the page and their strokes do not. Plots (`roc`, `calibration`,
 `learning_curve`) have a fixed shape and scale as a whole.
 
@@ -123,6 +123,28 @@ def intervals(
             parts.append(element("rect", x=x, width=width, y=0, height=height, class_="shade"))
         parts.append(element("line", x1=at, x2=at, y1=0, y2=height, class_="bound"))
     parts += [_mark(mark, 12 + 14 * row, span) for row, mark in enumerate(marks)]
+    return element("svg", *parts, class_="bars", role="img", width="100%", height=height)
+
+
+def gains(marks: Sequence[Mark], span: Range, label: str, *, margin: float | None) -> Svg:
+    """Gains with their intervals against two named lines: no change at 0, and the `margin` below.
+
+    What lies right of the margin, or of 0 without one, is tinted. The names stand on the outer
+    sides of their lines, so that they never meet.
+    """
+    height = 26 + 18 * len(marks)
+    bound = 0.0 if margin is None else margin
+    at, zero = _percent(bound, span), _percent(0.0, span)
+    width = f"{100 - float(at[:-1]):.2f}%"
+    parts: list[str] = [element("title", label)]
+    parts.append(element("rect", x=at, width=width, y=18, height=height - 18, class_="shade"))
+    if margin is not None:
+        parts.append(element("line", x1=at, x2=at, y1=4, y2=height, class_="bound"))
+        name = f"margin {tick_label(margin)}"
+        parts.append(element("text", name, x=at, dx=-5, y=12, text_anchor="end"))
+    parts.append(element("line", x1=zero, x2=zero, y1=4, y2=height, class_="zero"))
+    parts.append(element("text", "no change", x=zero, dx=5, y=12))
+    parts += [_mark(mark, 32 + 18 * row, span) for row, mark in enumerate(marks)]
     return element("svg", *parts, class_="bars", role="img", width="100%", height=height)
 
 
@@ -271,8 +293,8 @@ def _strip(frame: Frame, kind: str, item: Mapping[str, Any], most: int) -> Svg:
 def learning_curve(points: Sequence[Point], best: float, name: str, desc: str) -> Svg:
     """One loss over the epochs, (epoch, loss) by (epoch, loss); a line marks the `best` epoch.
 
-    One loss a plot: that of training weighs votes and scores, that of validation is the
-    log-loss of the votes, and a scale for both would flatten each.
+    One loss a plot: that of training weighs votes and scores, that held out is the log-loss of
+    the votes, and a scale for both would flatten each.
     """
     first, last = points[0][0], points[-1][0]
     frame = Frame(x=(first, max(last, first + 1)), y=spread(y for _, y in points), height=260)

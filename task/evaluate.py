@@ -8,7 +8,6 @@ champion that cannot be scored raises: it is never treated as "no champion".
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,14 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from task import metrics, refit
-from task.bootstrap import paired_f1, profiles
+from task.bootstrap import paired_f1
 from task.faults import Faults, Slice, Suspicion, found_faults
 from task.features import Vocabulary
 from task.harm import Gain
-from task.intervals import Interval, centred, effective_groups, interval, mean, percentiles, z
+from task.intervals import Interval, effective_groups, percentiles
 from task.judging import Judged, Scored, Version, as_published, judge, out_of_fold
-from task.paired import gain, losses
-from task.prepare import NO_TIME, Examples, Prepared
+from task.model_metrics import (
+    NO_CURVES,
+    confusion_of,
+    curves_of,
+    metrics_of,
+    point,
+    points_of,
+    profiles_of,
+)
+from task.paired import gain
+from task.prepare import Examples, Prepared
+from task.recency import NO_TIME
 from task.refit import Refit
 
 Floats = NDArray[np.float64]
@@ -123,7 +132,7 @@ def evaluate(
     base_rate = _base_rate(votes, ours, cutoff, confidence)
 
     def of(votes: Examples, scored: Scored) -> dict[str, Interval]:
-        return _metrics(votes, scored, confidence, seed) if report else _points(votes, scored)
+        return metrics_of(votes, scored, confidence, seed) if report else points_of(votes, scored)
 
     return Evaluation(
         judged=_counts(judged, champion is not None),
@@ -145,7 +154,7 @@ def evaluate(
         if faults
         else (),
         refit=_refit(challenger, levels, every),
-        **(_curves(votes, ours, theirs, confidence) if report else _NO_CURVES),
+        **(curves_of(votes, ours, theirs, confidence) if report else NO_CURVES),
     )
 
 
@@ -205,11 +214,11 @@ def _difference(
     votes, ours, theirs = judged.examples, judged.challenger, judged.champion
     found = gain(votes, ours.p, theirs.p, confidence)
     if draw:
-        drawn = paired_f1(_profiles(votes, theirs, ours), seed=seed)
+        drawn = paired_f1(profiles_of(votes, theirs, ours), seed=seed)
         f1 = percentiles(drawn.difference_value, drawn.difference, len(votes), confidence)
     else:
-        both = [metrics.weighted_f1(_confusion(votes, each)) for each in (ours, theirs)]
-        f1 = _point(float(both[0] - both[1]), len(votes))
+        both = [metrics.weighted_f1(confusion_of(votes, each)) for each in (ours, theirs)]
+        f1 = point(float(both[0] - both[1]), len(votes))
     return Difference(
         f1=f1,
         log_loss=Interval(
@@ -234,11 +243,11 @@ def _since(judged: Judged, champion: Version, confidence: float, seed: int) -> S
     mask = (at != NO_TIME) & (at > champion.cutoff)
     part = judged.examples.where(mask)
     ours, theirs = judged.challenger.where(mask), judged.champion.where(mask)
-    drawn = paired_f1(_profiles(part, theirs, ours), seed=seed)
+    drawn = paired_f1(profiles_of(part, theirs, ours), seed=seed)
     return SinceChampion(
         votes=len(part),
-        challenger=_metrics(part, ours, confidence, seed),
-        champion=_metrics(part, theirs, confidence, seed),
+        challenger=metrics_of(part, ours, confidence, seed),
+        champion=metrics_of(part, theirs, confidence, seed),
         difference=percentiles(drawn.difference_value, drawn.difference, len(part), confidence),
         gain=gain(part, ours.p, theirs.p, confidence),
     )
@@ -302,114 +311,6 @@ def _refit(challenger: Version, levels: Vocabulary, every: Examples) -> Refit:
     return refit.compare(
         challenger.table.like.astype(np.float64), folds.like.astype(np.float64), votes
     )
-
-
-def _profiles(votes: Examples, theirs: Scored, ours: Scored) -> NDArray[np.int64]:
-    _, group = np.unique(votes.group, return_inverse=True)
-    return profiles(group.astype(np.int32), votes.like, theirs.answer, ours.answer)
-
-
-def _labels(votes: Examples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    like = votes.like.astype(np.int64)
-    return like, 1 - like
-
-
-def _confusion(votes: Examples, scored: Scored) -> NDArray[np.int64]:
-    return metrics.confusion(scored.answer, *_labels(votes))
-
-
-def _metrics(votes: Examples, scored: Scored, confidence: float, seed: int) -> dict[str, Interval]:
-    """All metrics of one model. Every influence (N,) sums to zero over the votes."""
-    y, p, answer = votes.like.astype(np.float64), scored.p, scored.answer.astype(np.float64)
-    like, dislike = _labels(votes)
-    table = _confusion(votes, scored)
-    above, below = metrics.placements(p, like, dislike)
-    auc = metrics.auc(p, like, dislike)
-    gap = np.sign(np.bincount(metrics.bins(p), y - p, metrics.BINS))[metrics.bins(p)] * (y - p)
-    squared = (votes.score - scored.score) ** 2
-    known = ~np.isnan(squared)
-    rmse = math.sqrt(squared[known].mean()) if known.any() else math.nan
-    of_rmse = np.where(known, (squared - rmse**2) / (2 * rmse or 1.0), 0.0) / max(known.sum(), 1)
-    drawn = paired_f1(_profiles(votes, scored, scored), seed=seed)
-
-    def of_mean(values: Floats) -> Interval:
-        return interval(mean(values), centred(values), votes.group, confidence)
-
-    def of_ratio(value: float, part: Floats, whole: Floats) -> Interval:
-        influence = (part - value * whole) / max(float(whole.sum()), 1.0)
-        return interval(value, influence, votes.group, confidence)
-
-    likes, dislikes = max(int(like.sum()), 1), max(int(dislike.sum()), 1)
-    of_auc = y * (above - auc) / likes + (1 - y) * (below - auc) / dislikes
-    return {
-        "f1": percentiles(drawn.challenger_value, drawn.challenger, len(y), confidence),
-        "accuracy": of_mean((y == answer).astype(np.float64)),
-        "precision": of_ratio(float(metrics.precision(table)), y * answer, answer),
-        "recall": of_ratio(float(metrics.recall(table)), y * answer, y),
-        "auc": interval(auc, of_auc, votes.group, confidence),
-        "log_loss": of_mean(losses(votes, p)),
-        "brier": of_mean((y - p) ** 2),
-        "calibration_error": interval(mean(gap), centred(gap), votes.group, confidence),
-        "score_rmse": interval(rmse, of_rmse, votes.group, confidence, n=int(known.sum())),
-    }
-
-
-def _points(votes: Examples, scored: Scored) -> dict[str, Interval]:
-    """The metrics that a policy may have a floor for, and the log-loss, as point values."""
-    table, n = _confusion(votes, scored), len(votes)
-    values = {
-        "f1": float(metrics.weighted_f1(table)),
-        "accuracy": float(metrics.accuracy(table)),
-        "precision": float(metrics.precision(table)),
-        "recall": float(metrics.recall(table)),
-        "log_loss": mean(losses(votes, scored.p)),
-    }
-    return {name: _point(value, n) for name, value in values.items()}
-
-
-def _point(value: float, n: int) -> Interval:
-    return Interval(value=None if math.isnan(value) else value, low=None, high=None, n=n)
-
-
-_NO_CURVES: dict[str, dict[str, Any]] = {"confusion": {}, "roc": {}, "calibration": {}}
-
-
-def _curves(
-    votes: Examples, ours: Scored, theirs: Scored | None, confidence: float
-) -> dict[str, dict[str, Any]]:
-    return {
-        "confusion": _both(lambda s: _confusion(votes, s).tolist(), ours, theirs),
-        "roc": _both(lambda s: metrics.roc(s.p, *_labels(votes)), ours, theirs),
-        "calibration": _both(lambda s: _reliability(votes, s, confidence), ours, theirs),
-    }
-
-
-def _reliability(votes: Examples, scored: Scored, confidence: float) -> list[dict[str, Any]]:
-    """Observed against predicted per bin, with Wilson's interval (1927)."""
-    at = metrics.bins(scored.p)
-    n = np.bincount(at, minlength=metrics.BINS)
-    predicted = np.bincount(at, scored.p, metrics.BINS)
-    observed = np.bincount(at, votes.like, metrics.BINS)
-    z2 = z(confidence) ** 2
-    rows = []
-    for i in np.flatnonzero(n):
-        share, size = observed[i] / n[i], float(n[i])
-        centre = (share + z2 / (2 * size)) / (1 + z2 / size)
-        half = math.sqrt(z2 * (share * (1 - share) / size + z2 / (4 * size**2))) / (1 + z2 / size)
-        rows.append(
-            {
-                "predicted": float(predicted[i] / n[i]),
-                "observed": float(share),
-                "votes": int(n[i]),
-                "low": float(max(0.0, centre - half)),
-                "high": float(min(1.0, centre + half)),
-            }
-        )
-    return rows
-
-
-def _both(of: Any, ours: Scored, theirs: Scored | None) -> dict[str, Any]:
-    return {"challenger": of(ours), "champion": of(theirs) if theirs else None}
 
 
 def _minus(value: float | None) -> float | None:

@@ -36,7 +36,7 @@ SCORE_WORSE = 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """One face shape, tone or style: log-loss of challenger − champion, and whether it is worse."""
+    """One face shape, tone or style: log-loss of challenger − champion, and its test."""
 
     by: str
     name: str
@@ -44,7 +44,6 @@ class Slice:
     groups: int
     difference: Interval
     p_worse: float | None
-    worse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +100,9 @@ class Faults:
         if base_rate is not None and (self.gain.value or 0.0) <= 0.0:
             found.append(
                 Suspicion(
-                    name="base_rate", says="the like rate of the last weeks", p=base_rate.p_worse
+                    name="base_rate",
+                    says="log-loss against the like rate of the last weeks",
+                    p=base_rate.p_worse,
                 )
             )
         return holm(found)

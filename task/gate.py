@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from task.evaluate import Against, Difference, Evaluation
-from task.harm import ENOUGH, Gain, Posterior, lower_bound, posterior
+from task.harm import ENOUGH, Gain, Posterior, lower_bound, needed, posterior
 from task.intervals import Interval
 from task.risk import Budget, describe
 
@@ -110,7 +110,7 @@ def decide(
         risk=risk.spent,
         budget=describe(spent),
         expected_gain=found.expected if found else None,
-        anchor=_next_anchor(evaluation, policy),
+        anchor=_next_anchor(evaluation, difference),
     )
 
 
@@ -137,7 +137,7 @@ def _rules(
     harm, risk = _harm("no_harm", "the champion", difference.gain, policy, budget)
     checks = [harm, _expected(difference.gain, found)]
     if evaluation.anchor is not None:
-        name = f"{evaluation.anchor.name}, the best of the last year,"
+        name = f"{evaluation.anchor.name}, which no version since was shown to beat,"
         checks.append(_harm("no_harm_since", name, evaluation.anchor.gain, policy, budget)[0])
     if policy.min_improvement > 0.0:
         checks.append(_f1_value(difference, policy.min_improvement))
@@ -152,19 +152,20 @@ def _harm(
     if budget.frees_at is not None:
         says = f"a look must have some of the yearly risk left to spend: {describe(budget)}"
         return _check(check, "undecided", None, -margin, says), _Risk(spent=0.0)
-    if gain.effective_groups >= ENOUGH:
-        low = lower_bound(gain, budget.look)
+    if gain.groups >= ENOUGH:
+        risk = needed(gain, margin, budget.look)
+        low = lower_bound(gain, risk)
         answer: Answer = "pass" if low is not None and low > -margin else "undecided"
         says = (
             f"the gain over {other} is {_signed(gain.value)} nats a vote and at least "
-            f"{_signed(low)}, at a risk of {_share(budget.look)}; {-margin:+.4f} at least is needed"
+            f"{_signed(low)}, at a risk of {_share(risk)}; {-margin:+.4f} at least is needed"
         )
-        return _check(check, answer, low, -margin, says), _Risk(spent=budget.look)
-    found, most = posterior(gain, margin), budget.reserve / 2.0
+        return _check(check, answer, low, -margin, says), _Risk(spent=risk)
+    found, most = posterior(gain, margin), budget.look
     harm = None if found is None else found.harm
     answer = "pass" if harm is not None and harm <= most else "undecided"
     says = (
-        f"{gain.effective_groups:,.0f} effective groups are fewer than {ENOUGH}, so a posterior "
+        f"{gain.groups:,} people or photos are fewer than {ENOUGH}, so a posterior "
         f"decides: being worse than {other} by over {margin:.3f} nats a vote has a probability of "
         f"{_share(harm)}; at most {_share(most)} may be spent"
     )
@@ -339,13 +340,20 @@ def _differ(difference: Difference) -> Check:
     return _check("answers_differ", answer, float(difference.changed), 0.0, says)
 
 
-def _next_anchor(evaluation: Evaluation, policy: Policy) -> str | None:
-    """The older version while the challenger is not expected to be better than it."""
-    anchor = evaluation.anchor
-    if anchor is None:
-        return None
-    found = posterior(anchor.gain, policy.tolerated_loss)
-    return anchor.name if found is None or found.expected <= 0.0 else None
+def _next_anchor(evaluation: Evaluation, difference: Difference) -> str | None:
+    """The oldest version that the challenger is not shown to be better than; None if it beats all.
+
+    Not merely expected: that much every promotion is, by luck too, and losses within the margin
+    would add up from one lucky promotion to the next.
+    """
+    older = [] if evaluation.anchor is None else [evaluation.anchor]
+    if evaluation.champion_version is not None:
+        older.append(Against(name=evaluation.champion_version, gain=difference.gain))
+    return next((each.name for each in older if not _beaten(each.gain)), None)
+
+
+def _beaten(gain: Gain) -> bool:
+    return gain.low is not None and gain.low > 0.0
 
 
 def _reason(decision: Decision, checks: list[Check]) -> str:
@@ -388,4 +396,7 @@ def _plain(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2%}".replace("%", " %")
+    if value is None:
+        return "unknown"
+    digits = 2 if value >= 1e-4 or value == 0.0 else 4
+    return f"{value:.{digits}%}".replace("%", " %")

@@ -1,11 +1,13 @@
 """How much a challenger may cost, and how likely that is: the arithmetic behind the gate.
 
-From `ENOUGH` effective groups on the normal bound of the clustered mean decides, at the share of
-the yearly risk that the look may spend. Below, no bound has power, and a posterior decides. Its
-prior, measured on simulated years (docs/decisions/2026-11-30-do-no-harm.md): nine trainings in ten
-are sound, and a sound one gains what the two models differ by (its divergence K, nats per vote),
-N(K, 0.005·K); one in ten is broken, and loses about as much, N(−K, K²). On average over that
-prior, and only so, the yearly risk then holds below `ENOUGH` groups.
+From `ENOUGH` groups on the lower bound of the clustered mean decides. A look spends no more of the
+yearly risk than a sound training needs in order to pass, which its divergence and its deviation
+tell: once those are small, next to nothing, and early looks have the rest. Below, no bound has
+power, and a posterior decides. Its prior, measured on simulated years
+(docs/decisions/2026-11-30-do-no-harm.md): nine trainings in ten are sound, and a sound one gains
+what the two models differ by (its divergence K, nats per vote), N(K, 1.2·K / effective groups);
+one in ten is broken, and loses about as much, N(−K, K²). On average over that prior, and only so,
+the yearly risk then holds below `ENOUGH` groups.
 
 The same posterior says whether improvement is to be expected at any size, since the evidence
 outweighs the prior as it grows.
@@ -20,11 +22,15 @@ from statistics import NormalDist
 from task.student import student_quantile
 
 ENOUGH = 200
-"""Effective groups from which on a bound on the mean holds its level."""
+"""Groups from which on a bound on the mean holds its level, by their effective number."""
 BROKEN = 0.1
 """Prior share of trainings that are broken."""
-SPREAD = 0.005
-"""Variance of a sound training's gain, as a multiple of its divergence."""
+SPREAD = 1.2
+"""Variance of a sound training's gain: so many times its divergence ÷ the effective groups."""
+POWER = 2.0
+"""Standard errors above its own critical value at which a sound training is expected."""
+LEAST_RISK = 1e-6
+"""What a look spends at least: beyond, the tails of a mean are not known."""
 
 _NORMAL = NormalDist()
 
@@ -64,7 +70,8 @@ def posterior(gain: Gain, tolerated_loss: float) -> Posterior | None:
     if k <= 0.0:
         return Posterior(expected=0.0, harm=0.0)
     noise = max(gain.deviation**2, 1e-18)
-    parts = ((1.0 - BROKEN, k, SPREAD * k), (BROKEN, -k, k * k))
+    sound = SPREAD * k / max(gain.effective_groups, 1.0)
+    parts = ((1.0 - BROKEN, k, sound), (BROKEN, -k, k * k))
     weights, means, variances = [], [], []
     for share, mean, variance in parts:
         total = variance + noise
@@ -81,6 +88,14 @@ def posterior(gain: Gain, tolerated_loss: float) -> Posterior | None:
         for w, m, v in zip(weights, means, variances, strict=True)
     )
     return Posterior(expected=expected, harm=harm / scale)
+
+
+def needed(gain: Gain, tolerated_loss: float, most: float) -> float:
+    """The risk at which a sound training is expected to pass, by `POWER` errors; at most `most`."""
+    if not gain.deviation:
+        return most
+    least = _NORMAL.cdf(POWER - (tolerated_loss + gain.divergence) / gain.deviation)
+    return min(most, max(least, LEAST_RISK))
 
 
 def lower_bound(gain: Gain, risk: float) -> float | None:

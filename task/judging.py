@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from common.feedback import SPLIT_VERSION
 from task.artifact import FoldTables, ScoreTable
 from task.features import Vocabulary
-from task.prepare import NO_TIME, Examples
+from task.prepare import Examples
+from task.recency import NO_TIME
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -90,7 +91,8 @@ def judge(challenger: Version, champion: Version, levels: Vocabulary, examples: 
         theirs = Scored(
             p=np.where(after, published.p, held.p),
             answer=np.where(after, published.answer, held.answer),
-            score=np.where(after, published.score, held.score),
+            # A vote that was changed after the cutoff keeps the score that was fitted before.
+            score=held.score,
         )
         usable = np.ones_like(after)
     else:

@@ -87,12 +87,6 @@ def recall(table: NDArray[np.number]) -> Floats:
     return _ratio(counts[..., 1, 1], counts[..., 1, :].sum(axis=-1), 0.0)
 
 
-def majority(like: Counts, dislike: Counts) -> Ints:
-    """The confusion table of always answering the more frequent vote."""
-    answer = np.full(like.shape, bool(like.sum() >= dislike.sum()))
-    return confusion(answer, like, dislike)
-
-
 def placements(p: Floats, like: Counts, dislike: Counts) -> tuple[Floats, Floats]:
     """For each cell, the share of dislikes that a like there outranks, and of likes above it.
 

@@ -31,6 +31,7 @@ from task.base import BaseRows
 from task.features import TONES, Vocabulary
 from task.files import reading, write_whole
 from task.folds import FOLDS, fold_numbers
+from task.recency import EVERY_VOTE, NO_TIME, Recency
 from task.tally import group_numbers
 
 Ints = NDArray[np.int64]
@@ -42,49 +43,11 @@ TEST = "test"
 BASE, REAL = range(2)
 SCORE_UNIT = 10_000
 """Scores are summed as integers of 1/10,000, so sums do not depend on the order."""
-NO_TIME = np.iinfo(np.int64).min
-"""`feedback_at` of a vote that has none."""
 
 _FACES = ("", *FACE_SHAPES)
 _STATS = ("n_like", "n_dislike", "n_scored", "score_sum", "score_square")
 _COLUMNS = ["split", "face_shape", "skin_tone", "hairstyle", "feedback"]
 _PER_STYLE = FOLDS * len(_FACES) * len(TONES)
-_DAY = 86_400 * 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recency:
-    """How much older votes count: `cutoff` is the run's, in microseconds; 0 days is off.
-
-    A vote after the cutoff (a clock that is ahead) waits for a later run: a version has learned
-    from nothing after its cutoff, so that such votes can judge it. A vote `half_life_days` before
-    the cutoff counts half, one before the window not at all. With either, a vote without a time
-    counts as if it were as old as the oldest that has one: nobody knows, and it must not count as
-    new.
-    """
-
-    cutoff: int = int(np.iinfo(np.int64).max)
-    half_life_days: int = 0
-    window_days: int = 0
-
-    @property
-    def unit(self) -> int:
-        """Weights are whole numbers of 1/unit, so that sums do not depend on the order."""
-        return 1_000 if self.half_life_days else 1
-
-    def weights(self, feedback_at: Ints, oldest: int) -> Ints:
-        """The weight of each vote (N,) in 1/unit; `oldest` is the first time there is."""
-        at = np.where(feedback_at == NO_TIME, oldest, feedback_at)
-        days = np.maximum(self.cutoff - at, 0) // _DAY
-        weights = np.full(len(at), self.unit, dtype=np.int64)
-        if self.half_life_days:
-            weights = np.rint(self.unit * 0.5 ** (days / self.half_life_days)).astype(np.int64)
-        if self.window_days:
-            weights[days >= self.window_days] = 0
-        return weights
-
-
-EVERY_VOTE = Recency()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +68,7 @@ class Cells:
     score_sum: Ints
     score_square: Ints
 
-    def where(self, mask: NDArray[np.bool_]) -> Cells:
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> Cells:
         return Cells(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
     def of(self, source: int) -> Cells:

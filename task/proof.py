@@ -41,6 +41,8 @@ def look(
         replaced.table.version,
         max(champion.cutoff, replaced.cutoff),
     )
+    if cutoff < state.cutoff:
+        return state  # a run that read its votes before: the later one has bet on them
     votes, levels = prepared.examples, prepared.levels
     ours, theirs = (as_published(each.table, levels, votes) for each in (champion, replaced))
     bound = eprocess.largest_difference(*_on_all_names(champion.table, replaced.table))

@@ -16,7 +16,7 @@ import numpy as np
 from common.errors import NotDoneError
 from common.feedback import SPLIT_VERSION
 from common.settings import restored
-from task import artifact, prepare, publish, stages, train, versions
+from task import artifact, chosen, prepare, publish, stages, train, versions
 from task.evaluate import self_test_cells
 from task.folder import RunFolder, of
 from task.stages import Loop
@@ -70,9 +70,9 @@ def _again(loop: Loop, folder: RunFolder, record: dict[str, Any]) -> RunFolder:
     publish.fetch_run(loop.store, record, folder.path)
     folder.update(**record)
     base = stages.base_rows(folder, settings)
-    recency = stages.recency_of(settings, record)
+    recency = chosen.recency_of(settings, record)
     prepared = prepare.prepare(folder.votes, base, recency)
-    trained = train.train(prepared, stages.train_options(settings), clock=loop.clock)
+    trained = train.train(prepared, chosen.train_options(settings), clock=loop.clock)
     stages.write_model(folder, trained)
     artifact.write_self_test(folder.model, self_test_cells(prepared))
     return folder

@@ -22,8 +22,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from task import report_numbers as numbers
+from task.report_numbers import Json
 from task.report_view import view
-from task.report_words import Json
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -56,7 +56,12 @@ def _environment(finalize: Callable[[object], object]) -> Environment:
         keep_trailing_newline=True,
         lstrip_blocks=True,
     )
-    filters: list[Callable[..., str]] = [numbers.decimal, numbers.signed, numbers.percent]
+    filters: list[Callable[..., str]] = [
+        numbers.decimal,
+        numbers.signed,
+        numbers.nats,
+        numbers.percent,
+    ]
     filters += [numbers.count, numbers.plain, numbers.seconds, numbers.moment]
     filters += [numbers.spaced, numbers.sentence]
     environment.filters.update({made.__name__: made for made in filters})

@@ -7,7 +7,11 @@ text, so that no template has to ask first.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
+
+Json = Mapping[str, Any]
 
 DASH = "–"
 MINUS = "−"
@@ -18,6 +22,19 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return value
+
+
+def part(record: Json | None, *path: str) -> Json:
+    """A nested part of a record, empty where it is missing or null."""
+    for name in path:
+        record = (record or {}).get(name)
+    return record or {}
+
+
+def amounts(record: Json | None, *path: str) -> dict[str, float]:
+    """A part that maps names to amounts, without those that are null."""
+    known = {name: number(value) for name, value in part(record, *path).items()}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def decimal(value: object, digits: int = 3) -> str:
@@ -32,6 +49,17 @@ def signed(value: object, digits: int = 3) -> str:
     if known is None or round(known, digits) == 0:
         return decimal(None if known is None else 0.0, digits)  # zero has no sign
     return f"{known:+.{digits}f}".replace("-", MINUS)
+
+
+def nats(value: object) -> str:
+    """A gain in log-loss per vote, to four digits with its sign: "+0.0124"."""
+    return signed(value, 4)
+
+
+def reach(low: object, high: object, show: Callable[[object], str] = signed) -> str | None:
+    """An interval: "+0.012 to +0.050"; None where an end is missing."""
+    known = number(low) is not None and number(high) is not None
+    return f"{show(low)} to {show(high)}" if known else None
 
 
 def percent(value: object, digits: int = 1) -> str:
@@ -91,7 +119,7 @@ _MONTHS = (  # not strftime's %B, which follows the machine's language
 
 
 def spaced(name: object) -> str:
-    """A key as words: "min_test_votes" → "min test votes"."""
+    """A key as words: "min_test_groups" → "min test groups"."""
     return text(name).replace("_", " ")
 
 

@@ -1,20 +1,16 @@
-"""What the report says in words: verdicts and checks as sentences.
+"""What the report says in words: verdicts, findings and metrics as sentences.
 
-Plain tables of sentences rather than logic in the templates, so that each state, decision
-and check has its words in one place, and a test can walk through all of them.
+Plain tables of sentences rather than logic in the templates, so that each state and decision
+has its words in one place, and a test can walk through all of them. The checks' words stand in
+`report_checks`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from common.feedback import TEST_SHARE
-from task.report_numbers import count, decimal, number, percent, plain, signed, spaced, text
-
-Json = Mapping[str, Any]
+from task.report_checks import check_words
+from task.report_numbers import Json, percent, plain, spaced, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +26,12 @@ _BY_STATE = {
     "served": (
         "Promoted",
         "good",
-        "The new model is better than the one before, and the service answers with it.",
+        "The new model passed every check, and the service answers with it.",
     ),
     "promoted": (
         "Promoted",
         "good",
-        "The new model is better than the one before and has taken its place.",
+        "The new model passed every check and has taken the champion's place.",
     ),
     "approved": (
         "Approved",
@@ -50,7 +46,7 @@ _BY_STATE = {
     "inconclusive": (
         "Inconclusive",
         "wait",
-        "The votes cannot tell yet which model is better. The current model stays.",
+        "The evidence does not allow a promotion yet. The current model stays.",
     ),
     "skipped": (
         "Skipped",
@@ -83,11 +79,11 @@ _BY_DECISION = {
     "inconclusive": _BY_STATE["inconclusive"],
 }
 _FIRST = {
-    "served": "It passed its self-test and its floors, and the service answers with it.",
-    "promoted": "It passed its self-test and its floors and is now the active model.",
-    "approved": "It passed its self-test and its floors. A person has to promote it.",
+    "served": "It passed every check, and the service answers with it.",
+    "promoted": "It passed every check and is now the active model.",
+    "approved": "It passed every check. A person has to promote it.",
 }
-_FIRST_PASSED = "It passed its self-test and its floors."
+_FIRST_PASSED = "It passed every check."
 
 
 def headline(run: Json, evaluation: Json | None, verdict: Json | None) -> Headline:
@@ -116,9 +112,7 @@ def because(run: Json, verdict: Json | None) -> list[str]:
     if own and not found:
         lines.append(own)
     for answer in ("fail", "undecided"):
-        names = [
-            check_words(text(c.get("name"))).title for c in checks if c.get("answer") == answer
-        ]
+        names = [check_words(c).title for c in checks if c.get("answer") == answer]
         if names:
             lines.append(f"{_DECIDED[answer]}: {', '.join(names)}.")
     if checks and all(check.get("answer") == "pass" for check in checks):
@@ -136,133 +130,11 @@ def absent(training: Json | None, evaluation: Json | None, verdict: Json | None)
 _DECIDED = {"fail": "Failed", "undecided": "Undecided"}
 
 
-def needed(verdict: Json | None, evaluation: Json | None, worth: object) -> str | None:
-    """How many more votes would settle the matter, as a sentence; None where it does not apply."""
-    if not verdict or not evaluation or evaluation.get("champion_version") is None:
+def settles(verdict: Json | None) -> str | None:
+    """What would change an inconclusive verdict, in the gate's own words; None for any other."""
+    if not verdict or verdict.get("decision") != "inconclusive":
         return None
-    votes = number(verdict.get("votes_needed"))
-    difference = f"difference as small as {plain(worth)} in F1" if number(worth) else "difference"
-    if votes:
-        return f"About {count(votes)} more votes in all would show a {difference}."
-    if votes == 0:
-        return f"A {difference} would have shown by now."
-    if evaluation.get("disagreements") == 0:
-        return "The two models never differ, so no number of votes would tell them apart."
-    return None
-
-
-# --- the checks -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckWords:
-    """A check's name for people, the better side of its bound, and what would change it."""
-
-    title: str
-    better: str | None
-    change: Mapping[str, str]  # by answer; its fields: see what_would_change
-
-
-_FLOOR = {
-    "pass": "{set}A {setting} above {value} would fail it.",
-    "undecided": "A test vote to compute it from.",
-    "fail": "A model that reaches {bound}, or a {setting} of at most {value}.",
-}
-CHECKS = {
-    "f1_improvement": CheckWords(
-        title="Better than the champion",
-        better="higher",
-        change={
-            "pass": "Votes that move the interval's low end to {bound} or below, or a "
-            "min_improvement of {low} or more.",
-            "fail": "A challenger whose interval ends above {bound}; this one ends at {high}.",
-            "undecided": "An interval wholly on one side of {bound}: more votes make it shorter.",
-        },
-    ),
-    "floor_accuracy": CheckWords(title="Accuracy over its floor", better="higher", change=_FLOOR),
-    "floor_precision": CheckWords(title="Precision over its floor", better="higher", change=_FLOOR),
-    "floor_recall": CheckWords(title="Recall over its floor", better="higher", change=_FLOOR),
-    "floor_f1": CheckWords(title="F1 over its floor", better="higher", change=_FLOOR),
-    "majority_class": CheckWords(
-        title="Better than one answer for all",
-        better="higher",
-        change={
-            "pass": "An F1 of {bound} or less, the score of giving everybody one answer.",
-            "fail": "An F1 above {bound}, the score of giving everybody one answer.",
-            "undecided": "A test vote to compute both from.",
-        },
-    ),
-    "min_test_votes": CheckWords(
-        title="Enough test votes",
-        better="higher",
-        change={
-            "pass": "Fewer than {bound} test votes would leave the question open.",
-            "undecided": "{gap} more test votes, about {all} votes in all: 15 % are tested.",
-        },
-    ),
-    "slices": CheckWords(
-        title="No group of people worse off",
-        better=None,
-        change={
-            "pass": "A slice of at least 50 test votes that is shown to be worse (one-sided 0.05, "
-            "corrected for the number of slices).",
-            "fail": "A challenger under which the slices marked below are not shown to be worse.",
-        },
-    ),
-    "log_loss": CheckWords(
-        title="Probabilities not worse",
-        better="lower",
-        change={
-            "pass": "A log-loss shown to be higher than the champion's (one-sided 0.05).",
-            "fail": "A challenger whose log-loss is not shown to be higher than the champion's.",
-        },
-    ),
-    "answers_differ": CheckWords(
-        title="The two models differ",
-        better=None,
-        change={
-            "pass": "Only equal answers to every test vote would leave the question open.",
-            "undecided": "One test vote that the two models answer differently.",
-        },
-    ),
-    "self_test": CheckWords(
-        title="Self-test",
-        better=None,
-        change={
-            "pass": "One recorded request that the model read back from disk answers differently.",
-            "fail": "A model that, read back from disk, gives the recorded answers.",
-        },
-    ),
-}
-
-
-def shown_as(name: str) -> Callable[[object], str]:
-    """How a check's figures are written: differences signed, shares to three digits, counts."""
-    if name in {"f1_improvement", "log_loss"}:
-        return signed
-    return decimal if name.startswith("floor_") or name == "majority_class" else plain
-
-
-def check_words(name: str) -> CheckWords:
-    """The words of a check; one that is not known here keeps its own name."""
-    return CHECKS.get(name) or CheckWords(title=spaced(name), better=None, change={})
-
-
-def what_would_change(check: Json) -> str | None:
-    """The sentence under a check that says what would turn its answer."""
-    name = str(check.get("name"))
-    template = check_words(name).change.get(str(check.get("answer")))
-    if template is None:
-        return None
-    value, bound = number(check.get("value")), number(check.get("bound"))
-    gap = max((bound or 0.0) - (value or 0.0), 0.0)
-    show = shown_as(name)
-    fields = {key: show(check.get(key)) for key in ("value", "low", "high", "bound")}
-    setting = name.replace("floor_", "min_")
-    unset = "" if bound else "No floor is set. "
-    return template.format(
-        **fields, set=unset, setting=setting, gap=count(gap), all=count(math.ceil(gap / TEST_SHARE))
-    )
+    return str(verdict.get("reason") or "").rpartition("; ")[2] or None
 
 
 def finding_figure(name: object, value: object) -> str:
@@ -273,13 +145,15 @@ def finding_figure(name: object, value: object) -> str:
 
 
 METRICS = {  # name for people, better side, what it means
-    "f1": ("F1", "higher", "Hits and misses of both answers in one figure"),
+    "log_loss": ("Log-loss", "lower", "Surprise at the votes; a coin has 0.693"),
+    "f1": ("F1", "higher", "Of like and of dislike, each weighted by its votes"),
+    "auc": ("AUC", "higher", "Chance that a liked style ranks above a disliked one"),
+    "calibration_error": ("Calibration error", "lower", "Predicted against observed shares"),
     "accuracy": ("Accuracy", "higher", "Share of votes predicted rightly"),
     "precision": ("Precision", "higher", "Of those predicted liked, the share that was"),
     "recall": ("Recall", "higher", "Of those liked, the share predicted"),
-    "auc": ("AUC", "higher", "Chance that a liked style ranks above a disliked one"),
-    "log_loss": ("Log-loss", "lower", "Surprise at the votes; a coin has 0.693"),
     "brier": ("Brier", "lower", "Squared error of the predicted chance"),
-    "calibration_error": ("Calibration error", "lower", "Predicted against observed shares"),
     "score_rmse": ("Score RMSE", "lower", "Error of the predicted score"),
 }
+MAIN_METRICS = {"log_loss", "f1", "auc", "calibration_error"}
+"""What stands in the open; the others are folded away."""

@@ -49,7 +49,7 @@ def facts(value: Mapping[str, Any]) -> None:
 
 
 def outcome(value: Mapping[str, Any]) -> None:
-    """A run's end: state, reason, the gate's checks."""
+    """A run's end: state, reason, the gate's checks, what they rest on."""
     out = console()
     out.print(f"[bold]{value['state']}[/bold]  {escape(value['run_id'])}")
     out.print(escape(value["reason"]), soft_wrap=True)
@@ -61,8 +61,18 @@ def outcome(value: Mapping[str, Any]) -> None:
             figures = (_number(check["value"]), _number(check["bound"]))
             table.add_row(check["name"], answer, *figures, interval)
         out.print(table)
+        out.print(_evidence(value["verdict"]), soft_wrap=True)
     if value["report"]:
         out.print(f"report: {escape(value['report'])}", soft_wrap=True)
+
+
+def _evidence(verdict: Mapping[str, Any]) -> str:
+    """What the verdict rests on besides the checks: expected gain, budget, anchor."""
+    gain, anchor = verdict["expected_gain"], verdict["anchor"]
+    parts = [] if gain is None else [f"expected gain {gain:+.4f} nats a vote"]
+    parts += [verdict["budget"]] if verdict["budget"] else []
+    parts += [f"anchor {anchor}"] if anchor else []
+    return escape("; ".join(parts))
 
 
 def exported(value: Mapping[str, Any]) -> None:
@@ -78,13 +88,14 @@ def exported(value: Mapping[str, Any]) -> None:
 
 def trained(value: Mapping[str, Any]) -> None:
     """How each candidate did."""
-    table = _table("candidate", "validation log-loss", "AUC", "rounds", "seconds")
+    table = _table("candidate", "held-out log-loss", "held-out AUC", "rounds", "settled", "seconds")
     for line in value["candidates"]:
-        figures = (_number(line["validation_log_loss"]), _number(line["validation_auc"]))
-        table.add_row(line["name"], *figures, str(line["rounds"]), f"{line['seconds']:.2f}")
+        figures = (_number(line["log_loss"]), _number(line["auc"]), str(line["rounds"]))
+        settled = "yes" if line["settled"] else "no"
+        table.add_row(line["name"], *figures, settled, f"{line['seconds']:.2f}")
     out = console()
     out.print(table)
-    out.print(f"chosen: {value['chosen']} ({value['reason']})")
+    out.print(f"chosen: {value['chosen']} ({value['reason']}), fitted on {value['votes']:,} votes")
 
 
 def backtest(value: Mapping[str, Any]) -> None:

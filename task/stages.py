@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
 from common.healing import Healer
 from common.registry import Registry, open_registry
-from common.registry.records import Run, anchor_name, last_verdict
+from common.registry.records import last_verdict
 from common.serving import Service, service_at
 from common.serving.watch import Patience, verify_of
 from common.settings import Settings, public, require
@@ -34,23 +34,23 @@ from common.store import Store, open_store
 from task import (
     artifact,
     base,
+    chosen,
     eprocess,
     evaluate,
     gate,
     host,
+    opponents,
     prepare,
     proof,
     publish,
     train,
     validate,
-    versions,
 )
 from task.evaluate import self_test_cells
 from task.extract import extract
 from task.folder import RunFolder
 from task.host import Host
-from task.judging import Version
-from task.prepare import CELLS, PREPARED, Recency
+from task.prepare import CELLS, PREPARED
 from task.risk import budget
 from task.snapshot import BaseSnapshot, Snapshot
 from task.tally import microseconds
@@ -170,18 +170,9 @@ def prepare_cells(loop: Loop, folder: RunFolder) -> None:
     with timed(loop, folder, "prepare"):
         if settings.base_csv:
             _take_base(Path(settings.base_csv), folder)
-        recency = recency_of(settings, folder.record())
+        recency = chosen.recency_of(settings, folder.record())
         prepared = prepare.prepare(folder.votes, base_rows(folder, settings), recency)
         prepare.save(prepared, folder.path)
-
-
-def recency_of(settings: Settings, record: Mapping[str, Any]) -> Recency:
-    """How much older votes count, as the settings say, seen from the run's cutoff."""
-    return Recency(
-        cutoff=microseconds(datetime.fromisoformat(str(record["cutoff"]))),
-        half_life_days=settings.half_life_days,
-        window_days=settings.window_days,
-    )
 
 
 def _refuse_stopped(folder: RunFolder) -> None:
@@ -222,7 +213,7 @@ def train_model(loop: Loop, folder: RunFolder) -> None:
         prepared = prepare.load(folder.path)
         trained = train.train(
             prepared,
-            train_options(loop.settings),
+            chosen.train_options(loop.settings),
             clock=loop.clock,
             checkpoint=lambda weights: _checkpoint(folder, weights),
             progress=progress,
@@ -234,19 +225,6 @@ def train_model(loop: Loop, folder: RunFolder) -> None:
                 "round: its variances are too large, and its answers shrunk too little"
             )
         folder.write(TRAINING, trained.account | {"base_rejected": prepared.base_rejected})
-
-
-def train_options(settings: Settings) -> train.Options:
-    """What the settings say about training."""
-    return train.Options(
-        real_data_weight=settings.real_data_weight,
-        candidates=settings.candidates,
-        batch_size=settings.batch_size,
-        max_epochs=settings.max_epochs,
-        learning_rate=settings.learning_rate,
-        early_stopping_patience=settings.early_stopping_patience,
-        seed=settings.seed,
-    )
 
 
 def write_model(folder: RunFolder, trained: train.Trained) -> None:
@@ -276,14 +254,14 @@ def evaluate_model(loop: Loop, folder: RunFolder) -> None:
         cutoff = microseconds(datetime.fromisoformat(record["cutoff"]))
         active, runs = loop.registry.active(), loop.registry.runs()
         version = active.version if active else None
-        champion = _version(loop, version, folder.file("champion"))
-        anchor = anchor_of(loop, version, runs)
+        champion = opponents.fetched(loop.store, version, folder.file("champion"))
+        anchor = opponents.anchor_of(loop.store, version, runs, loop.now())
         evaluation = evaluate.evaluate(
             prepared,
-            read_version(folder.model),
+            opponents.read_version(folder.model),
             champion,
             cutoff=cutoff,
-            anchor=_version(loop, anchor, folder.file("anchor")),
+            anchor=opponents.fetched(loop.store, anchor, folder.file("anchor")),
             confidence=settings.confidence,
             max_negative_flips=settings.max_negative_flips,
             seed=settings.seed,
@@ -291,11 +269,14 @@ def evaluate_model(loop: Loop, folder: RunFolder) -> None:
         artifact.write_self_test(folder.model, self_test_cells(prepared))
         verdict = gate.decide(
             evaluation,
-            policy(settings),
+            chosen.policy(settings),
             budget=budget(runs, datetime.fromisoformat(record["cutoff"]), settings.yearly_risk),
             self_test=_problem(folder.model),
         )
-        bets = proof.look(runs, champion, _replaced(loop, version, folder), prepared, cutoff=cutoff)
+        replaced = opponents.replaced_by(
+            loop.store, version, loop.registry.history(), folder.file("replaced")
+        )
+        bets = proof.look(runs, champion, replaced, prepared, cutoff=cutoff)
         found = evaluate.to_json(evaluation) | {"proof": proof.summary(bets)}
         folder.write(EVALUATION, found)
         folder.write(VERDICT, asdict(verdict))
@@ -310,36 +291,6 @@ def evaluate_model(loop: Loop, folder: RunFolder) -> None:
             },
             sha256=reproduced(folder.model),
         )
-
-
-def policy(settings: Settings) -> gate.Policy:
-    """What the settings say about the gate."""
-    return gate.Policy(
-        gate=settings.gate,
-        tolerated_loss=settings.tolerated_loss,
-        min_improvement=settings.min_improvement,
-        min_test_groups=settings.min_test_groups,
-        min_accuracy=settings.min_accuracy,
-        min_precision=settings.min_precision,
-        min_recall=settings.min_recall,
-        min_f1=settings.min_f1,
-    )
-
-
-def anchor_of(loop: Loop, version: str | None, runs: Sequence[Run]) -> str | None:
-    """The best version of the last year, where it is not the active one and is still there."""
-    name = anchor_name(runs, version, loop.now())
-    return name if name in versions.published(loop.store) else None
-
-
-def read_version(folder: Path) -> Version:
-    """A version's folder as it is judged, after its self-test where it has one."""
-    table = artifact.load(folder)
-    return Version(
-        table=table,
-        folds=artifact.read_folds(folder, table),
-        cutoff=microseconds(datetime.fromisoformat(str(table.metadata["cutoff"]))),
-    )
 
 
 def reproduced(model: Path) -> dict[str, str]:
@@ -419,28 +370,6 @@ def _read(snapshot: Snapshot) -> dict[str, Any]:
             **snapshot.splits,
         },
     }
-
-
-def _version(loop: Loop, version: str | None, target: Path) -> Version | None:
-    """A published version, verified and self-tested; errors are errors."""
-    if version is None:
-        return None
-    versions.fetch(loop.store, version, target)
-    artifact.self_test(target)
-    return read_version(target)
-
-
-def _replaced(loop: Loop, version: str | None, folder: RunFolder) -> Version | None:
-    """The version that the active one replaced, if it is still whole: what it is bet against."""
-    changes = [each for each in loop.registry.history() if each.version == version]
-    name = changes[-1].previous if changes else None
-    if name is None or name == version or name not in versions.published(loop.store):
-        return None
-    try:
-        return _version(loop, name, folder.file("replaced"))
-    except ArtifactError as error:
-        log.warning("%s cannot be compared with what it replaced: %s", version, error)
-        return None
 
 
 def _problem(model: Path) -> str | None:

@@ -111,9 +111,10 @@ def train(
             checkpoint=checkpoint,
             progress=progress,
         )
-        found += [network] if network else []
+        found.append(network)
         seconds.append(clock() - start)
-    screened = len(seconds) > len(found)
+    whole = [each for each in found if each.whole]
+    screened = len(whole) < len(found)
     chosen, fold_models, like, threshold, calibration = decide(
         found[-1:] if options.candidates == EMBEDDING else found,
         folds,
@@ -124,9 +125,9 @@ def train(
         "chosen": chosen.name,
         "reason": _reason(options.candidates, groups, screened),
         "candidates": [
-            _line(each, folds, took) for each, took in zip(found, seconds, strict=False)
+            _line(each, folds, took) for each, took in zip(whole, seconds, strict=False)
         ],
-        "curve": [line for candidate in found for line in candidate.curve],
+        "curve": [line for candidate in whole for line in candidate.curve],
         "variances": _variances(found[0]),
         "base": _base(cells, folds, found[0], options),
         "calibration": calibration,
@@ -157,22 +158,27 @@ def decide(
     Returns the candidate that ships, the folds' models, and its like table, threshold and
     recalibration. `share` is the effective weight of a vote (see `calibrate`).
     """
-    choices = choose(found, folds)
     like, threshold = np.empty_like(folds.n), np.empty(FOLDS)
     score = np.empty_like(folds.n)
-    for fold, choice in enumerate(choices):
-        of = found[choice]
+    slopes, choices = np.empty((FOLDS, 2)), choose(found, folds)
+    for fold, of in enumerate(choices):
         u, v, threshold[fold] = _decisions(
             of.pair_logit[pair(fold)][None], folds, [partner(fold)], share
         )
+        slopes[fold] = u, v
         like[fold] = sigmoid(u + v * of.fold_logit[fold])
         score[fold] = of.fold_score[fold]
-    totals = [
-        sum(held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS))
-        for each in found
-    ]
-    chosen = found[int(np.argmin(totals))]
-    u, v, cut = _decisions(chosen.fold_logit, folds, list(range(FOLDS)), share)
+    chosen = min(
+        (each for each in found if each.whole),
+        key=lambda each: sum(
+            held_out_loss(each.fold_logit[fold], folds, fold) for fold in range(FOLDS)
+        ),
+    )
+    # What ships is recalibrated as its folds are on average: on all of them at once it would be
+    # shrunk less than they are, and what was judged would not be what ships.
+    mine = np.array([of is chosen for of in choices])
+    u, v = slopes[mine].mean(axis=0).tolist() if mine.any() else (0.0, 1.0)
+    cut = _threshold(sigmoid(u + v * chosen.fold_logit), folds, list(range(FOLDS)), share)
     votes = folds.n.sum()
     outside = votes - folds.n.sum(axis=(1, 2, 3))
     likes = folds.like.sum() - folds.like.sum(axis=(1, 2, 3))
@@ -223,10 +229,17 @@ def _decisions(
     if not len(likes):
         return 0.0, 1.0, calibrate.DEFAULT_THRESHOLD
     u, v = calibrate.recalibrate(logit[at], share * likes, share * dislikes)
+    return u, v, _threshold(sigmoid(u + v * logit), folds, held, share)
+
+
+def _threshold(p: Floats, folds: FoldCounts, held: list[int], share: float) -> float:
+    """The threshold from folds (L) that these like probabilities (L, F, T, S) hold out."""
+    n, like = folds.n[held], folds.like[held]
+    at = np.nonzero(n)
     # The threshold belongs to the probabilities as they are served: float32.
-    served = sigmoid(u + v * logit[at]).astype(np.float32).astype(np.float64)
+    served = p[at].astype(np.float32).astype(np.float64)
     effective = share * float(n.sum())
-    return u, v, calibrate.best_threshold(served, likes, dislikes, effective)
+    return calibrate.best_threshold(served, like[at], (n - like)[at], effective)
 
 
 def _fit_base(cells: Cells, sizes: Sizes, options: Options) -> tuple[Base | None, Base | None]:

@@ -19,12 +19,13 @@ from common import feedback
 from common.feedback import FACE_SHAPES, SKIN_TONES
 from local.world import World
 from task import artifact, base, features
-from task.artifact import ScoreTable
+from task.artifact import FoldTables, ScoreTable
 from task.base import BaseRows
 from task.features import Vocabulary
 from task.folds import FOLDS
 from task.models.crossed import Counts
-from task.prepare import NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.prepare import REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.recency import NO_TIME
 from task.snapshot import SCHEMA
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -244,6 +245,13 @@ def one_fit(n: NDArray[Any], total: NDArray[Any], squares: float | None = None) 
     )
 
 
+def folds_like(like: NDArray[np.float64]) -> FoldTables:
+    """Folds that answer as this table (F, T, S) of like probabilities does."""
+    ours = np.broadcast_to(like.astype(np.float32), (FOLDS, *like.shape)).copy()
+    half = np.full(FOLDS, 0.5)
+    return FoldTables(like=ours, score=1 - ours, threshold=half, constant=half, base=None)
+
+
 def write_version(folder: Path, known: Vocabulary, *, version: str = "m-a") -> Path:
     """A whole version's files, but for the manifest: probabilities that differ everywhere."""
     like = np.linspace(0.05, 0.95, int(np.prod(known.sizes))).reshape(known.sizes)
@@ -259,6 +267,7 @@ def write_version(folder: Path, known: Vocabulary, *, version: str = "m-a") -> P
         score=1.0 - like,
         like=like,
     )
+    artifact.write_folds(folder, folds_like(like))
     cells = [[known.faces[1], known.tones[1], known.styles[-1], 3, 2]]
     artifact.write_self_test(folder, cells)
     return folder

@@ -254,8 +254,8 @@ ANCHOR_LASTS = timedelta(days=365)
 def anchor_name(runs: Iterable[Run], active: str | None, now: datetime) -> str | None:
     """The version that challengers of `active` must not fall behind either; None if itself.
 
-    The run that made the active version noted it: the best version before, as long as none since
-    was expected to be better. It is forgotten a year after its own run.
+    The run that made the active version noted it: the version before, as long as none since was
+    shown to be better. It is forgotten a year after its own run.
     """
     by_id = {run.run_id: run for run in runs}
     run = by_id.get(active or "")

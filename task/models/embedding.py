@@ -275,4 +275,4 @@ def _epoch(
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         total += float(value.detach()) * len(batch.weight)
-    return total / cells
+    return total / max(cells, 1)

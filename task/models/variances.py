@@ -92,15 +92,15 @@ def of_contexts(
     return found, expected, information.transpose(2, 0, 1)
 
 
-def moments(precision: Floats, faces: int, tones: int) -> tuple[Floats, Floats]:
+def moments(precision: Floats, of_level: Floats, faces: int, tones: int) -> tuple[Floats, Floats]:
     """tr(ZᵀMZ) (K, J) and ‖ZᵢᵀMZⱼ‖² (K, J, J) of the groupings of styles, summed over styles.
 
-    Z says which contexts share a level, M is `precision` (K, S, C, C). Products, not sums over
+    Z says which contexts share a level, M is `precision` (K, S, D, D), and `of_level` (D, L), or
+    (S, D, L) for contexts of each style's own, has a column a level. Products, not sums over
     axes: those of length 3 to 5 were measured to take as long as the inverses.
     """
-    of_level = levels(faces, tones)
-    by_level = precision @ of_level  # (K, S, C, L)
-    coarse = of_level.T @ by_level  # (K, S, L, L)
+    by_level = precision @ of_level  # (K, S, D, L)
+    coarse = np.swapaxes(of_level, -1, -2) @ by_level  # (K, S, L, L)
     parts = (slice(0, 1), slice(1, 1 + faces), slice(1 + faces, 1 + faces + tones))
     finest = len(parts)
     fits = len(precision)

@@ -30,6 +30,7 @@ from common.registry.records import Action, HistoryEntry
 from common.settings import load
 from common.store import Store, open_store
 from common.votes_writer import open_writer
+from local.alike import folds_alike
 from local.table import create_sqlite
 from task import artifact, publish
 from tests.learning import vocabulary
@@ -144,6 +145,7 @@ def write_version(folder: Path, number: int, *, styles: int = STYLES) -> Path:
         score=1.0 - like,
         like=like,
     )
+    artifact.write_folds(folder, folds_alike(like, 1.0 - like))
     artifact.write_self_test(folder, [[known.faces[1], known.tones[1], known.styles[-1], 3, 2]])
     return folder
 

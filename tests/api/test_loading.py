@@ -80,7 +80,7 @@ def lose_manifest(place: Place) -> None:
 
 def newer_format(place: Place) -> None:
     folder = place.file(2, "manifest.json").parent
-    content = json.loads((folder / "model.json").read_bytes()) | {"format_version": 2}
+    content = json.loads((folder / "model.json").read_bytes()) | {"format_version": 3}
     artifact.write_json(folder / "model.json", content)
     (folder / "manifest.json").write_bytes(artifact.manifest(folder))
     place.promote(1)
@@ -94,7 +94,7 @@ FAULTS: list[tuple[Callable[[Place], None], str]] = [
     (cut_short, "table.safetensors must have the sha256"),
     (lose_file, "self_test.json must have the sha256"),
     (lose_manifest, "must be a published version"),
-    (newer_format, "must have format_version 1"),
+    (newer_format, "must have format_version 2 or an older one"),
 ]
 
 

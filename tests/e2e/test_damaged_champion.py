@@ -96,15 +96,21 @@ def rewritten(home: Home, name: str, change: Callable[[dict[str, Any]], None]) -
 
 @pytest.mark.parametrize("name", ["model.json", "manifest.json"])
 def test_a_champion_of_a_newer_format_is_refused(ready: Home, name: str) -> None:
-    rewritten(ready, name, lambda content: content.update(format_version=2))
+    rewritten(ready, name, lambda content: content.update(format_version=3))
 
-    refused(ready, name, "format_version", "2", "newer release", "upgrade")
+    refused(ready, name, "format_version", "3", "newer release", "upgrade")
 
 
-def test_a_champion_of_another_split_is_not_comparable(ready: Home) -> None:
+def test_a_champion_of_another_split_is_judged_on_what_came_after_it_alone(ready: Home) -> None:
     rewritten(ready, "model.json", lambda content: content.update(split_version="2"))
+    done = ready.run()
 
-    refused(ready, "split_version", "not comparable")
+    evaluation = json.loads(
+        (ready.runs / str(done.result["run_id"]) / "evaluation.json").read_text("utf-8")
+    )
+    judged = evaluation["judged"]
+    assert judged["votes"] == judged["after_cutoff"] > 0
+    assert (judged["out_of_fold"], judged["fixed_split"]) == (0, 0)
 
 
 def test_a_champion_that_answers_otherwise_than_it_was_tested_is_refused(ready: Home) -> None:

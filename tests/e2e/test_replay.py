@@ -11,7 +11,7 @@ from tests.e2e.home import Done, Home, clear
 def agrees(done: Done) -> None:
     assert done.exit == 0, done
     assert done.result["agrees"] is True
-    assert set(done.result["same"]) == {"model", "metadata", "table", "self_test"}
+    assert set(done.result["same"]) == {"model", "metadata", "table", "folds", "self_test"}
 
 
 def test_a_run_that_published_a_model_is_replayed_to_the_byte(trained: Home) -> None:

@@ -8,6 +8,9 @@ file, the change a tired person could make, and the fewest tests that must catch
 from tests.guards import (
     cloud,
     evidence,
+    fit,
+    folds,
+    gate,
     healing,
     image,
     login,
@@ -40,4 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *healing.MUTANTS,
     *evidence.MUTANTS,
+    *fit.MUTANTS,
+    *folds.MUTANTS,
+    *gate.MUTANTS,
 )

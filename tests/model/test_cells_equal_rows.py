@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from task import metrics
-from task.models import hierarchical
+from task.candidates import base_counts, fold_counts, network_batch
+from task.folds import FOLDS
+from task.models.crossed import fit, table
 from task.models.embedding import Batch, Network, class_weights, loss, validation_loss
-from task.models.hierarchical import Counts
-from task.prepare import SCORE_UNIT, TRAIN
-from task.train import like_counts, network_batch, score_counts
-from tests.learning import real_cells
+from task.prepare import BASE, SCORE_UNIT
+from tests.learning import one_fit, real_cells
 
 SIZES = (3, 3, 4)
 CLOSE = 1e-9
@@ -209,40 +208,55 @@ def test_the_networks_loss_is_what_torch_computes_over_single_votes(case: Case) 
 @settings(max_examples=25, deadline=None)
 @given(case=cases(), scored=st.booleans())
 def test_the_hierarchical_fit_on_cells_is_that_over_single_votes(case: Case, scored: bool) -> None:
-    def counts(codes: NDArray[Any], n: NDArray[Any], total: NDArray[Any]) -> Counts:
-        face, tone, style = codes.T.astype(np.int32)
-        squares = total**2 / n if scored else None  # all scores of a cell are equal
-        return Counts(
-            codes=(face, tone, style),
-            n=n.astype(float),
-            total=total.astype(float),
-            squares=squares,
-        )
-
     rows, votes = case.rows, case.like + case.dislike
-    one_each = np.ones(len(rows.like), dtype=int)
-    of_cells = counts(case.codes, votes, case.score * votes if scored else case.like)
-    of_rows = counts(rows.codes, one_each, rows.score if scored else rows.like)
+    of_cells = case.score * votes if scored else case.like.astype(float)
+    of_rows = rows.score if scored else rows.like.astype(float)
+    squares = float((rows.score**2).sum()) if scored else None
 
-    tables = [hierarchical.table(hierarchical.fit(c, SIZES), SIZES) for c in (of_cells, of_rows)]
+    tables = [
+        table(fit(one_fit(summed(codes, n), summed(codes, total), squares)), SIZES)
+        for codes, n, total in (
+            (case.codes, votes.astype(float), of_cells),
+            (rows.codes, np.ones(len(rows.like)), of_rows),
+        )
+    ]
 
     assert np.allclose(tables[0], tables[1], rtol=0, atol=CLOSE)
 
 
+def summed(codes: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of cells or votes (N,) at their codes (N, 3) as a table."""
+    at = np.ravel_multi_index(codes.T, SIZES)
+    return np.asarray(np.bincount(at, values, int(np.prod(SIZES))).reshape(SIZES), dtype=np.float64)
+
+
 @settings(max_examples=30, deadline=None)
-@given(case=cases())
-def test_cells_reach_the_models_as_they_were_counted(case: Case) -> None:
+@given(case=cases(), fold=st.integers(0, FOLDS - 1))
+def test_cells_reach_the_models_as_they_were_counted(case: Case, fold: int) -> None:
     face, tone, style = case.codes.T
-    cells = real_cells(TRAIN, face, tone, style, case.like, case.dislike, case.score)
+    cells = real_cells(fold, face, tone, style, case.like, case.dislike, case.score)
     expected = batch(case.codes, case.like, case.dislike, case.score, np.ones(len(case.p)))
 
-    for name, values in vars(network_batch(cells, 2.0)).items():
+    for name, values in vars(network_batch(cells, 2.0, 1)).items():
         assert torch.allclose(values.double(), vars(expected)[name].double(), rtol=1e-6), name
-    likes, scores = like_counts(cells, 0.5), score_counts(cells, 0.5)
-    assert likes is not None
-    assert scores is not None
-    assert scores.squares is not None
-    assert likes.n.tolist() == scores.n.tolist() == ((case.like + case.dislike) / 2).tolist()
-    assert likes.total.tolist() == (case.like / 2).tolist()
-    assert np.allclose(scores.total, expected.total.numpy() / 2)
-    assert np.allclose(scores.squares, expected.square.numpy() / 2)
+    # And weighted ones as the votes that they stand for
+    halves = network_batch(cells, 2.0, 2)
+    assert torch.allclose((2 * halves.weight * halves.like).double(), expected.like.double())
+    votes = summed(case.codes, (case.like + case.dislike).astype(float))
+    scores = summed(case.codes, (case.like + case.dislike) * case.score)
+    for unit in (1, 1_000):
+        found = fold_counts(cells, SIZES, unit)
+        assert not np.delete(found.n, fold, axis=0).any()
+        assert np.array_equal(found.n[fold], votes / unit)
+        assert np.array_equal(found.scored[fold], votes / unit)
+        assert np.array_equal(found.like[fold], summed(case.codes, case.like.astype(float)) / unit)
+        assert np.allclose(found.score_sum[fold], scores / unit)
+        assert found.score_square[fold] == near((case.rows.score**2).sum() / unit)
+    base = replace(cells, source=np.full_like(cells.source, BASE))
+    likes, scored = base_counts(base, SIZES, 0.5)
+    assert np.array_equal(likes.n[0], votes / 2)
+    assert np.array_equal(scored.n[0], votes / 2)
+    assert np.allclose(scored.total[0], scores / 2)
+    assert scored.squares is not None
+    assert scored.squares[0] == near((case.rows.score**2).sum() / 2)
+    assert not fold_counts(base, SIZES, 1).n.any()

@@ -16,7 +16,7 @@ from safetensors.torch import save_file as save_torch
 
 from common.errors import ArtifactError
 from task import artifact
-from task.artifact import MANIFEST, METADATA, MODEL, SELF_TEST, TABLE
+from task.artifact import FOLD_TABLES, MANIFEST, METADATA, MODEL, SELF_TEST, TABLE
 from tests.learning import vocabulary, write_version
 
 KNOWN = vocabulary("댄디컷", "Two Block", "💇 '컷' OR 1=1", faces=["계란형", "긴형"])
@@ -77,10 +77,11 @@ def test_the_same_content_is_the_same_bytes(version: Path, tmp_path: Path) -> No
 
 def test_a_whole_version_is_verified_by_its_manifest_alone(version: Path) -> None:
     assert artifact.verify(version) == artifact.sha256(version / MANIFEST)
-    assert set(artifact.files(version)) == {MODEL, METADATA, TABLE, SELF_TEST, "report.html"}
+    whole = {MODEL, METADATA, TABLE, FOLD_TABLES, SELF_TEST, "report.html"}
+    assert set(artifact.files(version)) == whole
 
 
-@pytest.mark.parametrize("name", [MODEL, METADATA, TABLE, SELF_TEST, "report.html"])
+@pytest.mark.parametrize("name", [MODEL, METADATA, TABLE, FOLD_TABLES, SELF_TEST, "report.html"])
 @pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
 def test_a_damaged_file_is_named(version: Path, name: str, damage: str) -> None:
     whole = (version / name).read_bytes()
@@ -98,8 +99,9 @@ def test_a_damaged_file_is_named(version: Path, name: str, damage: str) -> None:
 @pytest.mark.parametrize(
     "content, says",
     [
-        ({"format_version": 2}, "must have format_version 1, got 2"),
-        ({"format_version": None}, "must have format_version 1, got None"),
+        ({"format_version": 3}, "must have format_version 2 or an older one, got 3: a newer"),
+        ({"format_version": 0}, "must have format_version 2 or an older one, got 0"),
+        ({"format_version": None}, "must have format_version 2 or an older one, got None"),
         # Names fewer files than a version has: the rest could be anything
         ({"files": {MODEL: "0" * 64}}, "must name the sha256 of"),
         ({"files": {}}, "must name the sha256 of"),
@@ -128,6 +130,19 @@ def test_a_manifest_reaches_nothing_outside_the_version(version: Path, name: str
         artifact.verify(version)
 
 
+def test_a_manifest_of_this_format_names_the_folds_and_one_of_format_1_has_none(
+    version: Path,
+) -> None:
+    named = artifact.files(version)
+    del named[FOLD_TABLES]
+
+    edit(version / MANIFEST, files=named)
+    with pytest.raises(ArtifactError, match=f"must name the sha256 of .*{FOLD_TABLES}"):
+        artifact.verify(version)
+    edit(version / MANIFEST, format_version=1)
+    assert artifact.verify(version) == artifact.sha256(version / MANIFEST)
+
+
 @pytest.mark.parametrize("name", [METADATA, SELF_TEST, MANIFEST])
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"\xff\xfe", b'{"a": '])
 def test_what_is_no_json_object_is_refused(version: Path, name: str, content: bytes) -> None:
@@ -150,8 +165,8 @@ def test_a_missing_file_is_a_clear_error(version: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "changes, says",
     [
-        ({"format_version": 2}, "must have format_version 1, got 2: a newer release wrote it"),
-        ({"split_version": "2"}, "must have split_version '1', got '2'.*not comparable"),
+        ({"format_version": 3}, "must have format_version 2 or an older one, got 3: a newer"),
+        ({"format_version": "2"}, "must have format_version 2 or an older one, got '2'"),
         ({"threshold": "high"}, "must be whole"),
         ({"threshold": None}, "must be whole"),
         ({"threshold": float("nan")}, "threshold must be in 0..1, got nan"),

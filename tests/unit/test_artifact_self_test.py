@@ -50,13 +50,13 @@ def test_the_recorded_log_loss_is_that_of_the_labelled_cells(version: Path) -> N
     p = float(artifact.load(version).like[1, 1, -1])
 
     expected = -(3 * np.log(p) + 2 * np.log(1 - p)) / 5
-    assert content(version)["test_log_loss"] == pytest.approx(expected, abs=1e-12)
+    assert content(version)["log_loss"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_version_without_unseen_votes_has_no_log_loss_and_passes(version: Path) -> None:
+def test_a_version_without_labelled_cells_has_no_log_loss_and_passes(version: Path) -> None:
     artifact.write_self_test(version, [])
 
-    assert content(version)["test_log_loss"] is None
+    assert content(version)["log_loss"] is None
     artifact.self_test(version)
 
 
@@ -85,7 +85,7 @@ def test_a_changed_label_is_noticed(version: Path) -> None:
     found["cells"][0][3] += 1
     artifact.write_json(version / SELF_TEST, found)
 
-    with pytest.raises(ArtifactError, match=r"test log-loss is .*, recorded was"):
+    with pytest.raises(ArtifactError, match=r"log-loss is .*, recorded was"):
         artifact.self_test(version)
 
 
@@ -102,7 +102,7 @@ def put(**values: Any) -> Callable[[Content], None]:
     [
         drop("golden"),
         drop("cells"),
-        drop("test_log_loss"),
+        drop("log_loss"),
         put(golden=[]),  # nothing to replay proves nothing
         put(golden=[{"face_shape": "긴형"}]),
         put(golden=["긴형"]),
@@ -111,9 +111,9 @@ def put(**values: Any) -> Callable[[Content], None]:
         put(cells=[["긴형", "웜톤", "댄디컷", "many", 1]]),
         put(cells=[["긴형", "웜톤", "댄디컷", 10**30, 1]]),
         put(cells=7),
-        put(test_log_loss=None),
-        put(test_log_loss="0.5"),
-        put(test_log_loss=0.5),
+        put(log_loss=None),
+        put(log_loss="0.5"),
+        put(log_loss=0.5),
         put(cells=[]),  # a loss without votes
     ],
 )
@@ -129,8 +129,20 @@ def test_a_self_test_that_is_none_is_refused(
 
 
 def test_a_recorded_loss_that_is_no_number_is_not_agreed_with(version: Path) -> None:
-    text = json.dumps(content(version) | {"test_log_loss": float("nan")})
+    text = json.dumps(content(version) | {"log_loss": float("nan")})
     (version / SELF_TEST).write_text(text)
 
     with pytest.raises(ArtifactError, match="recorded was nan"):
+        artifact.self_test(version)
+
+
+def test_the_name_that_format_1_had_for_the_loss_is_read(version: Path) -> None:
+    found = content(version)
+    found["test_log_loss"] = found.pop("log_loss")
+    artifact.write_json(version / SELF_TEST, found)
+
+    assert artifact.self_test(version).version == "m-a"
+    assert artifact.recorded_loss(found) == found["test_log_loss"]
+    artifact.write_json(version / SELF_TEST, found | {"test_log_loss": 0.5})
+    with pytest.raises(ArtifactError, match=r"log-loss is .*, recorded was 0\.5"):
         artifact.self_test(version)

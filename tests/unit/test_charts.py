@@ -84,6 +84,29 @@ def test_an_unknown_value_draws_neither_dot_nor_interval() -> None:
     assert by_class(svg, "reach") == []
 
 
+def test_gains_are_drawn_against_no_change_and_the_margin_below_it() -> None:
+    mark = Mark(kind="pass", value=0.01, low=0.0, high=0.02)
+    expected = Mark(kind="expected", value=0.005)
+
+    svg = charts.gains([mark, expected], (-0.02, 0.03), "Gain", margin=-0.01)
+
+    (bound,), (zero,), (shade,) = (by_class(svg, name) for name in ("bound", "zero", "shade"))
+    assert bound.get("x1") == bound.get("x2") == shade.get("x") == "20.00%"
+    assert shade.get("width") == "80.00%"
+    assert zero.get("x1") == zero.get("x2") == "40.00%"
+    assert [dot.get("cx") for dot in by_class(svg, "dot")] == ["60.00%", "50.00%"]
+    texts = {e.text: e for e in parsed(svg).iter("text")}
+    assert texts["margin −0.01"].get("text-anchor") == "end"  # on the outer side of its line
+    assert texts["no change"].get("text-anchor") is None
+
+
+def test_gains_without_a_margin_are_drawn_against_no_change_alone() -> None:
+    svg = charts.gains([Mark(kind="gap", value=0.01)], (-0.02, 0.03), "Gain", margin=None)
+
+    assert by_class(svg, "bound") == []
+    assert [e.get("x") for e in by_class(svg, "shade")] == ["40.00%"]
+
+
 def test_the_scale_of_a_column_of_bars_is_hidden_from_screen_readers() -> None:
     tree = parsed(charts.axis((-0.1, 0.1)))
 
@@ -123,12 +146,12 @@ def test_a_spread_has_room_on_both_sides_of_whatever_is_known(values: list[float
 
 
 def test_the_pieces_of_a_bar_follow_each_other_and_fill_it() -> None:
-    svg = charts.stack([("train", "train", 70), ("test", "te<st", 30)], "parts")
+    svg = charts.stack([("after", "after", 70), ("folds", "fo<lds", 30)], "parts")
 
     first, second = by_class(svg, "piece")
     assert (first.get("x"), first.get("width")) == ("0.00%", "70.00%")
     assert (second.get("x"), second.get("width")) == ("70.00%", "30.00%")
-    assert second.findtext("title") == "te<st: 30.0 %"
+    assert second.findtext("title") == "fo<lds: 30.0 %"
 
 
 def test_a_bar_of_nothing_has_no_width() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.unit.place import Place
+
+PARTS = ("model", "metadata", "table", "folds", "self_test")
 
 
 def change_record(place: Place, run_id: str, **values: Any) -> None:
@@ -25,7 +29,7 @@ def test_a_replay_gives_the_same_bytes(learned: Place) -> None:
     found = learned.json("replay", "m-a")
 
     assert found["agrees"] is True
-    assert found["same"] == dict.fromkeys(("model", "metadata", "table", "self_test"), True)
+    assert found["same"] == dict.fromkeys(PARTS, True)
     assert found["largest_difference"] == 0.0
     assert learned.everything() == before
 
@@ -49,17 +53,18 @@ def test_a_replay_of_a_run_with_its_own_base_data_uses_them(unlearned: Place) ->
     assert unlearned.json("replay", "m-b")["agrees"] is True
 
 
-def test_one_other_byte_in_the_table_is_told(learned: Place) -> None:
-    # Given a run that recorded another table
+@pytest.mark.parametrize("part", ["table", "folds"])
+def test_one_other_byte_is_told_with_the_file_that_it_is_in(learned: Place, part: str) -> None:
+    # Given a run that recorded another one
     sha = recorded(learned, "m-a")["sha256"]
-    change_record(learned, "m-a", sha256=sha | {"table": "0" * 64})
+    change_record(learned, "m-a", sha256=sha | {part: "0" * 64})
 
     # When
     answer = learned.task("replay", "m-a", "--json")
 
     # Then only that part differs
     assert answer.exit == 1
-    same = {"model": True, "metadata": True, "table": False, "self_test": True}
+    same = dict.fromkeys(PARTS, True) | {part: False}
     assert (answer.result["agrees"], answer.result["same"]) == (False, same)
 
 
@@ -78,9 +83,9 @@ def test_another_training_is_told_with_the_largest_difference(learned: Place) ->
 
 
 def test_a_run_that_published_nothing_is_compared_by_its_digests_alone(learned: Place) -> None:
-    # Given an inconclusive run
+    # Given a run that was rejected, because more was asked than any model can
     learned.vote(20, seed=3)
-    assert learned.json("run", "--run-id", "m-b")["state"] in ("inconclusive", "rejected")
+    assert learned.json("run", "--run-id", "m-b", RETRAIN_MIN_F1="0.99")["state"] == "rejected"
 
     found = learned.json("replay", "m-b")
 
@@ -116,11 +121,17 @@ def test_a_replay_refuses_an_altered_snapshot(learned: Place) -> None:
 
 
 def test_a_replay_refuses_a_run_of_another_split_or_format(learned: Place) -> None:
-    change_record(learned, "m-a", split_version="2")
+    sha = recorded(learned, "m-a")["sha256"]
+    parts = {part: digest for part, digest in sha.items() if part != "folds"}
+    change_record(learned, "m-a", sha256=parts)
+    older = learned.task("replay", "m-a")
+    change_record(learned, "m-a", split_version="2", sha256=sha)
     other_split = learned.task("replay", "m-a")
     change_record(learned, "m-a", split_version="1", format_version=2)
     newer = learned.task("replay", "m-a")
 
-    assert (other_split.exit, newer.exit) == (1, 1)
+    assert (older.exit, other_split.exit, newer.exit) == (1, 1, 1)
+    assert "made one of format 1" in older.err
+    assert "use the release that made it" in older.err
     assert "a replay needs split_version '1'" in other_split.err
     assert "a newer release wrote it" in newer.err

@@ -12,8 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from common.errors import ChampionChangedError, LeaseLostError
 from common.registry.records import Hold
-from task import artifact, deploy, stages
-from task.folder import RunFolder
+from task import artifact, deploy
 from tests.unit.judged import Clock, concluded, evidence
 from tests.unit.place import Place
 
@@ -175,16 +174,20 @@ def _with_its_cells(model: Path) -> None:
     artifact.write_self_test(model, [[*cell[:3], cell[4], cell[3]] for cell in cells])
 
 
-def _with_its_record(model: Path) -> None:
-    """The run's record names the files as they are now."""
-    _with_its_self_test(model)
-    record = RunFolder(model.parent)
-    record.update(sha256=stages.reproduced(model))
+def _with_other_folds(model: Path) -> None:
+    """What would judge it from now on is another model's."""
+    path = model / artifact.FOLD_TABLES
+    tensors = load_file(path)
+    save_file(tensors | {"like": 1 - tensors["like"]}, path)
 
 
 def _without_weights(model: Path) -> None:
     """What is not needed to serve is gone."""
     (model / artifact.MODEL).unlink()
+
+
+def _without_folds(model: Path) -> None:
+    (model / artifact.FOLD_TABLES).unlink()
 
 
 @pytest.mark.parametrize(
@@ -193,8 +196,9 @@ def _without_weights(model: Path) -> None:
         (_turned_round, "must be the one that was evaluated"),
         (_with_its_self_test, "must be the one that was evaluated"),
         (_with_its_cells, "must be the one that was evaluated"),
-        (_with_its_record, "must be the one that was evaluated"),
+        (_with_other_folds, "must be the one that was evaluated"),
         (_without_weights, "model.safetensors"),
+        (_without_folds, "folds.safetensors"),
     ],
 )
 def test_a_model_that_was_altered_after_its_verdict_is_not_even_published(

@@ -74,12 +74,6 @@ def test_probabilities_of_zero_and_one_have_a_finite_loss() -> None:
     assert loss == pytest.approx(-math.log(metrics.CLIP), rel=1e-6)
 
 
-def test_the_majority_answers_the_commoner_vote_and_like_on_a_tie() -> None:
-    assert metrics.majority(counts(3, 1), counts(0, 2)).tolist() == [[0, 2], [0, 4]]
-    assert metrics.majority(counts(1, 1), counts(2, 2)).tolist() == [[4, 0], [2, 0]]
-    assert metrics.majority(counts(2), counts(2)).tolist() == [[0, 2], [0, 2]]
-
-
 def test_a_probability_of_one_is_in_the_last_bin() -> None:
     assert metrics.bins(np.array([0.0, 0.05, 0.1, 0.95, 1.0])).tolist() == [0, 0, 1, 9, 9]
 

@@ -25,7 +25,10 @@ VERDICT = {
     "decision": "promote",
     "reason": "better",
     "checks": [CHECK | {"says": "a sentence for the report"}],
-    "votes_needed": None,
+    "risk": 0.0008,
+    "budget": "this year 1.3 % of 5 % risked",
+    "expected_gain": 0.004,
+    "anchor": "m-zero",
 }
 EVALUATION = {
     "challenger": {"f1": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100}},
@@ -36,9 +39,6 @@ COUNTS = {
     "rejected_by_reason": {"unknown_vote": 1},
     "votes": 8,
     "new_votes": 8,
-    "train": 6,
-    "validation": 1,
-    "test": 1,
 }
 
 
@@ -52,7 +52,9 @@ def test_a_skipped_run_has_a_reason_and_nothing_else() -> None:
 
 
 def test_a_run_that_only_read_votes_has_counts_and_no_verdict(here: RunFolder) -> None:
-    here.update(counts=COUNTS | {"noted": {}, "late": 0}, data_fingerprint="f")
+    here.update(
+        counts=COUNTS | {"noted": {}, "late": 0, "train": 6, "test": 1}, data_fingerprint="f"
+    )
 
     found = outcome_of(here)
 
@@ -71,7 +73,9 @@ def test_a_judged_run_tells_its_checks_without_the_sentences(here: RunFolder) ->
     found = outcome_of(here)
 
     # Then
-    assert found.verdict == {"decision": "promote", "checks": [CHECK], "votes_needed": None}
+    spent = {"risk": 0.0008, "budget": VERDICT["budget"]}
+    gained = {"expected_gain": 0.004, "anchor": "m-zero"}
+    assert found.verdict == {"decision": "promote", "checks": [CHECK]} | spent | gained
     assert found.metrics == {"challenger": {"f1": 0.8}, "champion": {}}
     assert (found.version, found.exit, found.report) == (
         "m-one",
@@ -92,3 +96,13 @@ def test_the_registry_knows_best_how_a_run_ended(here: RunFolder) -> None:
 
 def test_no_evaluation_has_no_metrics() -> None:
     assert metric_values(None) == {}
+
+
+def test_a_verdict_of_an_older_release_has_spent_nothing_that_is_known(here: RunFolder) -> None:
+    here.update(state="promoted", counts=COUNTS)
+    here.write("verdict.json", {"decision": "promote", "checks": [CHECK], "votes_needed": 7})
+
+    found = outcome_of(here).verdict
+
+    unknown = dict.fromkeys(("risk", "budget", "expected_gain", "anchor"))
+    assert found == {"decision": "promote", "checks": [CHECK]} | unknown

@@ -17,8 +17,8 @@ from task.folder import RunFolder
 from tests.unit.place import Place
 
 FILES = (
-    *("model.safetensors", "model.json", "table.safetensors", "self_test.json"),
-    *("metrics.json", "report.html", "model_card.md"),
+    *("model.safetensors", "model.json", "table.safetensors", "folds.safetensors"),
+    *("self_test.json", "metrics.json", "report.html", "model_card.md"),
 )
 
 
@@ -168,8 +168,15 @@ def test_a_damaged_file_is_refused(
         pytest.param(lambda _: b"{", "must be readable JSON", id="cut"),
         pytest.param(lambda _: b"\xff", "must be readable JSON", id="no text"),
         pytest.param(lambda _: b"[]", "must be a JSON object", id="a list"),
-        pytest.param(lambda m: m | {"format_version": 2}, "a newer release wrote it", id="newer"),
+        pytest.param(lambda m: m | {"format_version": 3}, "a newer release wrote it", id="newer"),
         pytest.param(lambda m: m | {"files": []}, "must name the sha256", id="no files"),
+        pytest.param(
+            lambda m: (
+                m | {"files": {n: s for n, s in m["files"].items() if n != "folds.safetensors"}}
+            ),
+            "must name the sha256",
+            id="no folds",
+        ),
         pytest.param(lambda m: m | {"files": {"a": "b"}}, "must name the sha256", id="no table"),
         pytest.param(
             lambda m: m | {"files": m["files"] | {"../../x": "0"}},

@@ -19,16 +19,30 @@ def test_the_card_has_all_its_sections_in_every_case(make: Callable[[], Sample])
     card = report.model_card(*make())
 
     assert re.findall(r"^## (.+)$", card, re.MULTILINE) == [
-        *("Use", "Data", "Metrics", "Limits", "Bias by slice", "Ethics", "Maintenance"),
+        *("Use", "Data", "Metrics", "Evidence"),
+        *("Limits", "Bias by slice", "Ethics", "Maintenance"),
     ]
     assert card.endswith("\n")
 
 
-def test_the_card_gives_metrics_and_slices_with_intervals() -> None:
-    card = report.model_card(*samples.rejected())
+def test_the_card_gives_metrics_evidence_and_slices_with_intervals() -> None:
+    card = report.model_card(*samples.rejected()).replace("\u00a0", " ")
 
-    assert "| F1 | 0.629 (0.614 to 0.644) | 0.681 (0.666 to 0.696) |" in card
-    assert re.search(r"\| face shape \| 긴형 \| 254 \| .+ \| yes \|", card)
+    assert "| F1 | 0.629 (0.623 to 0.635) | 0.681 (0.675 to 0.687) |" in card
+    assert re.search(r"\| face shape \| 긴형 \| 1,714 \| .+ \| yes \|", card)
+    assert "- 10,000 before it, by folds: both by models fitted without them." in card
+    assert (
+        "- Gain in log-loss: −0.0312 nats a vote (−0.0413 to −0.0211); expected after "
+        "shrinkage: −0.0298; the margin of harm is −0.0100."
+    ) in card
+    assert "- Budget: This year 1.2 % of 5 % risked." in card
+    assert "e = 31 on 812 people" in card
+
+
+def test_the_card_of_a_fit_that_did_not_settle_says_so_among_its_limits() -> None:
+    limits = report.model_card(*samples.inconclusive()).partition("## Limits")[2]
+
+    assert "The fit did not settle" in limits.partition("##")[0]
 
 
 @every_sample

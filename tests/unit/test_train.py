@@ -1,9 +1,8 @@
-"""Training: which candidate ships, what each decision may look at, and back from the files."""
+"""Training: which candidate ships, what each decision rests on, and back from the weights."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,16 +12,19 @@ import numpy as np
 import pytest
 
 from local.world import make_world
-from task import artifact, calibrate, metrics, prepare
-from task.artifact import METADATA, MODEL, TABLE
+from task import metrics, prepare
+from task import train as training
 from task.base import BaseRows
-from task.prepare import REAL, VALIDATION, Prepared
-from task.train import Options, Trained, loss_weight, rebuild, train
-from tests.learning import NO_BASE, Vote, drawn, small_base, write_votes
+from task.candidates import loss_weight, merged
+from task.folds import FOLDS
+from task.models import crossed
+from task.prepare import REAL, Prepared
+from task.train import Options, Trained, rebuild, train
+from tests.learning import NO_BASE, Vote, drawn, group_in, small_base, write_votes
 
 WORLD = make_world("rules", styles=12, seed=1)
-MANY = drawn(WORLD, 1_800, seed=1)  # some 270 of them in validation
-FEW = drawn(WORLD, 300, seed=1)
+MANY = drawn(WORLD, 1_800, seed=1)  # by some 900 people
+FEW = drawn(WORLD, 300, seed=1)  # by some 150
 BASE = small_base()
 QUICK = Options(max_epochs=2)
 HIERARCHICAL = Options(candidates="hierarchical")
@@ -37,178 +39,148 @@ def trained(folder: Path, votes: list[Vote], options: Options, base: BaseRows = 
     return train(prepared(folder, votes, base), options, clock=lambda: float(next(ticks)))
 
 
-def write(folder: Path, found: Trained) -> dict[str, bytes]:
-    """The version's files, by name."""
-    artifact.write(
-        folder,
-        weights=found.chosen.weights,
-        metadata={
-            "version": "m-a",
-            "kind": found.chosen.name,
-            "vocabulary": found.vocabulary.as_dict(),
-            "threshold": found.threshold,
-            "calibration": dict(found.calibration),
-            "class_weights": list(found.chosen.class_weights),
-        },
-        score=found.chosen.score,
-        like=found.like,
-    )
-    return {name: (folder / name).read_bytes() for name in (MODEL, METADATA, TABLE)}
+KINDS = ("hierarchical", "embedding")
 
 
-def validation_votes(votes: list[Vote]) -> int:
-    return sum(vote.split == "validation" for vote in votes)
+def probability(found: Trained, fold: int, vote: Vote) -> float:
+    """What the model that judges a fold answers for a person and style."""
+    known = found.vocabulary
+    at = known.face(vote.face), known.tone(vote.tone), known.style(vote.style)
+    return float(found.folds.like[fold][at])
 
 
-def of_split(split: str, change: Callable[[Vote], Vote], votes: list[Vote]) -> list[Vote]:
-    return [change(vote) if vote.split == split else vote for vote in votes]
+def test_the_votes_of_a_fold_are_judged_by_a_model_without_them(tmp_path: Path) -> None:
+    # Given a style that people of one fold alone have voted on, all alike
+    held = 3
+    only = [Vote(style="only here", like=False, group=group_in(held, f"p {i}")) for i in range(90)]
+
+    found = trained(tmp_path, MANY + only, HIERARCHICAL, NO_BASE)
+
+    # Then the fold's own model has no opinion of it, and the others have
+    answers = [probability(found, fold, only[0]) for fold in range(FOLDS)]
+    unknown = probability(found, held, replace(only[0], style="never heard of"))
+    assert answers[held] == pytest.approx(unknown, abs=1e-12)
+    assert max(p for fold, p in enumerate(answers) if fold != held) < answers[held] / 2
 
 
-def upside_down(vote: Vote) -> Vote:
-    """Another vote in every respect but its side."""
-    style = f"never seen {vote.style}" if vote.like else vote.style
-    return replace(
-        vote, like=not vote.like, style=style, face=None, tone="쿨톤", score=None, group="other"
-    )
-
-
-@pytest.mark.parametrize("kind", ["hierarchical", "embedding"])
-@pytest.mark.parametrize("what", ["changed", "removed", "many more"])
-def test_test_votes_reach_nothing_that_is_learned(tmp_path: Path, kind: str, what: str) -> None:
-    # Given the same train and validation votes, and any test votes
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fold", [0, 7])
+def test_what_ships_has_learned_from_every_fold(tmp_path: Path, kind: str, fold: int) -> None:
     options = replace(QUICK, candidates=kind)
-    without = [vote for vote in MANY if vote.split != "test"]
-    others = {
-        "changed": of_split("test", upside_down, MANY),
-        "removed": without,
-        "many more": MANY + [Vote(style="only in test", split="test", face="긴형")] * 500,
-    }
+    turned = [replace(vote, like=vote.like != (vote.fold == fold)) for vote in MANY]
 
-    expected = write(tmp_path / "a", trained(tmp_path, MANY, options))
-    found = write(tmp_path / "b", trained(tmp_path, others[what], options))
+    before, after = (trained(tmp_path, votes, options) for votes in (MANY, turned))
 
-    # Then vocabulary, weights, class weights, threshold and calibration are the same bytes
-    assert found == expected
+    assert not np.array_equal(after.chosen.logit, before.chosen.logit)
 
 
-def test_validation_votes_reach_threshold_and_calibration_alone(tmp_path: Path) -> None:
-    changed = of_split("validation", upside_down, MANY)
+def test_with_few_groups_the_network_is_not_tried(tmp_path: Path) -> None:
+    # Given many votes of few people
+    loud = [replace(vote, group=f"person {i % 90}") for i, vote in enumerate(MANY)]
 
-    one, other = (trained(tmp_path, votes, HIERARCHICAL) for votes in (MANY, changed))
+    found = trained(tmp_path, loud, Options()).account
 
-    assert one.vocabulary == other.vocabulary
-    assert write(tmp_path / "a", one)[MODEL] == write(tmp_path / "b", other)[MODEL]
-    assert np.array_equal(one.chosen.logit, other.chosen.logit)
-    assert one.calibration != other.calibration
-    by_network = replace(QUICK, candidates="embedding")
-    weights = [trained(tmp_path, votes, by_network).chosen for votes in (MANY, changed)]
-    assert weights[0].class_weights == weights[1].class_weights
+    assert [line["name"] for line in found["candidates"]] == ["hierarchical"]
+    assert found["effective_groups"] == pytest.approx(90, abs=1)
+    assert found["groups"] == 90
+    assert "90 effective groups, fewer than 200" in found["reason"]
 
 
-def test_a_style_of_validation_or_test_alone_is_unknown_to_the_model(tmp_path: Path) -> None:
-    votes = [*FEW, Vote(style="only seen", split="validation"), Vote(style="later", split="test")]
+def test_a_network_that_loses_on_the_first_pair_is_not_trained_any_further(tmp_path: Path) -> None:
+    # Given a network that learned for two epochs only
+    epochs: list[int] = []
+    ticks = count()
 
-    known = trained(tmp_path, votes, HIERARCHICAL).vocabulary
-
-    assert (known.style("only seen"), known.style("later")) == (0, 0)
-    assert known.style(FEW[0].style) != 0
-
-
-def test_with_few_validation_votes_nothing_is_fitted_on_them(tmp_path: Path) -> None:
-    assert validation_votes(FEW) < calibrate.MIN_VOTES
-
-    found = trained(tmp_path, FEW, Options())
+    found = train(
+        prepared(tmp_path, MANY),
+        QUICK,
+        clock=lambda: float(next(ticks)),
+        progress=epochs.append,
+    )
 
     assert found.chosen.name == "hierarchical"
-    assert found.threshold == 0.5
-    assert dict(found.calibration) == {"fitted": False, "u": 0.0, "v": 1.0}
-    assert [line["name"] for line in found.account["candidates"]] == ["hierarchical"]
-    assert "fewer than 200" in found.account["reason"]
+    assert "not the better one on the first two folds" in found.account["reason"]
+    assert epochs == [1, 2]
+    assert [line["seconds"] for line in found.account["candidates"]] == [1.0]
 
 
-@pytest.mark.parametrize("votes, fitted", [(199, False), (200, True)])
-def test_two_hundred_real_validation_votes_are_enough(
-    tmp_path: Path, votes: int, fitted: bool
+def test_the_candidate_with_the_lower_cross_fitted_log_loss_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rest = [vote for vote in MANY if vote.split == "train"]
-    some = [vote for vote in MANY if vote.split == "validation"][:votes]
+    # Given that the network is let through to the end
+    monkeypatch.setattr(training, "_better", lambda *_: True)
 
-    found = trained(tmp_path, rest + some, HIERARCHICAL)
-
-    assert found.calibration["fitted"] == fitted
-    assert (found.threshold == 0.5) == (not fitted)
-
-
-def test_the_candidate_with_the_lower_validation_log_loss_ships(tmp_path: Path) -> None:
-    # Given a network that learned for two epochs only
     found = trained(tmp_path, MANY, QUICK)
-    lines = {line["name"]: line for line in found.account["candidates"]}
 
+    lines = {line["name"]: line for line in found.account["candidates"]}
     assert set(lines) == {"hierarchical", "embedding"}
-    best = min(lines.values(), key=lambda line: float(line["validation_log_loss"]))
+    best = min(lines.values(), key=lambda line: float(line["log_loss"]))
     assert found.chosen.name == best["name"] == "hierarchical"
     assert lines["embedding"]["rounds"] == 2
     assert [line["epoch"] for line in found.account["curve"]] == [1, 2]
-    assert all(0.5 < line["validation_auc"] <= 1 for line in lines.values())
+    assert all(0.5 < line["auc"] <= 1 for line in lines.values())
     assert all(line["seconds"] == 1.0 for line in lines.values())
 
 
-def test_the_validation_losses_are_those_of_corrected_probabilities(tmp_path: Path) -> None:
+def test_the_log_losses_are_those_of_each_fold_by_the_model_without_it(tmp_path: Path) -> None:
     got = prepared(tmp_path, MANY)
-    found = trained(tmp_path, MANY, replace(QUICK, candidates="embedding"))
-    cells = got.cells.of(REAL, VALIDATION)
+    found = trained(tmp_path, MANY, HIERARCHICAL)
+    cells = got.cells.of(REAL)
     codes = prepare.encode(cells, got.levels, found.vocabulary)
 
-    loss = metrics.log_loss(
-        1 / (1 + np.exp(-found.chosen.logit[codes])), cells.n_like, cells.n_dislike
-    )
+    logit = found.chosen.fold_logit[(cells.fold, *codes)]
 
+    loss = metrics.log_loss(1 / (1 + np.exp(-logit)), cells.n_like, cells.n_dislike)
     (line,) = found.account["candidates"]
-    assert line["validation_log_loss"] == pytest.approx(loss)
-    # And the network's own last look at it agrees
-    best = min(epoch["validation_loss"] for epoch in found.account["curve"])
-    assert best == pytest.approx(loss, abs=1e-5)
+    assert line["log_loss"] == pytest.approx(loss)
+    # And a fold's model is not the one that ships
+    assert not np.array_equal(found.chosen.fold_logit[0], found.chosen.logit)
 
 
-@pytest.mark.parametrize("kind", ["hierarchical", "embedding"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_setting_can_force_a_candidate(tmp_path: Path, kind: str) -> None:
     found = trained(tmp_path, FEW, replace(QUICK, candidates=kind))
 
     assert found.chosen.name == kind
     assert kind in found.account["reason"]
-    assert found.threshold == 0.5
 
 
-@pytest.mark.parametrize("kind", ["hierarchical", "embedding"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("votes", [MANY, FEW])
 def test_the_table_is_rebuilt_exactly_from_the_weights_and_their_metadata(
     tmp_path: Path, kind: str, votes: list[Vote]
 ) -> None:
-    write(tmp_path / "m-a", trained(tmp_path, votes, replace(QUICK, candidates=kind)))
-    served = artifact.load(tmp_path / "m-a")
+    found = trained(tmp_path, votes, replace(QUICK, candidates=kind))
 
-    metadata = artifact.read_metadata(tmp_path / "m-a")
-    weights = artifact.read_tensors(tmp_path / "m-a" / MODEL)
-    like, score = rebuild(metadata, weights, served.vocabulary.sizes)
+    metadata = {
+        "kind": kind,
+        "calibration": dict(found.calibration),
+        "class_weights": list(found.chosen.class_weights),
+    }
+    again = json.loads(json.dumps(metadata))
+    like, score = rebuild(again, found.chosen.weights, found.vocabulary.sizes)
 
-    assert np.array_equal(like.astype(np.float32), served.like)
-    assert np.array_equal(np.clip(score, 0, 1).astype(np.float32), served.score)
+    assert np.array_equal(like, found.like)
+    assert np.array_equal(score, found.chosen.score)
 
 
-@pytest.mark.parametrize("kind", ["hierarchical", "embedding"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_model_that_learned_more_styles_loads_and_answers(tmp_path: Path, kind: str) -> None:
-    # Given the same people, then forty styles more
-    more = MANY + [Vote(style=f"new {i}", like=i % 2 == 0) for i in range(40)] * 5
-    sizes = []
-    for votes in (MANY, more):
-        write(tmp_path / "m-a", trained(tmp_path, votes, replace(QUICK, candidates=kind)))
-        table = artifact.load(tmp_path / "m-a")
-        sizes.append(table.vocabulary.sizes[2])
+    # Given the same people, then eighty styles more
+    more = MANY + [Vote(style=f"new {i}", like=i % 2 == 0) for i in range(80)] * 5
 
-    assert sizes[1] == sizes[0] + 40
-    at = table.lookup("계란형", "웜톤", "NEW 39")
-    assert at[2] == table.vocabulary.styles.index("new39") != 0
-    assert 0 < float(table.like[at]) < 1
+    found = trained(tmp_path, more, replace(QUICK, candidates=kind))
+
+    metadata = {
+        "kind": kind,
+        "calibration": found.calibration,
+        "class_weights": found.chosen.class_weights,
+    }
+    like, _ = rebuild(metadata, found.chosen.weights, found.vocabulary.sizes)
+    assert found.vocabulary.sizes[2] > 80
+    at = found.vocabulary.style("NEW 79")
+    assert at != 0
+    assert ((like[..., at] > 0) & (like[..., at] < 1)).all()
 
 
 def test_an_unknown_style_gets_the_answer_of_face_and_tone(tmp_path: Path) -> None:
@@ -222,13 +194,15 @@ def test_an_unknown_style_gets_the_answer_of_face_and_tone(tmp_path: Path) -> No
 
 def test_real_weight_zero_learns_from_the_base_alone(tmp_path: Path) -> None:
     only_base = replace(HIERARCHICAL, real_data_weight=0.0)
-    turned = of_split("train", lambda vote: replace(vote, like=not vote.like), FEW)
+    turned = [replace(vote, like=not vote.like) for vote in FEW]
 
     one, other = (trained(tmp_path, votes, only_base) for votes in (FEW, turned))
 
-    assert np.array_equal(one.like, other.like)
+    assert np.array_equal(one.chosen.logit, other.chosen.logit)
     assert one.account["base"]["trust"] is None
-    assert write(tmp_path / "a", one)[MODEL] == write(tmp_path / "b", other)[MODEL]
+    assert one.chosen.weights.keys() == other.chosen.weights.keys()
+    for name, values in one.chosen.weights.items():
+        assert np.array_equal(values, other.chosen.weights[name])
 
 
 @pytest.mark.parametrize(
@@ -247,11 +221,63 @@ def test_the_account_says_how_far_the_base_is_believed_and_what_it_adds(tmp_path
     base = found["base"]
     assert base["rows"] == 300
     assert base["trust_low"] < base["trust"] < base["trust_high"]
-    assert base["validation_log_loss_with"] != base["validation_log_loss_without"]
-    assert base["validation_votes"] == found["validation_votes"] == validation_votes(MANY)
-    assert found["train_votes"] == sum(vote.split == "train" for vote in MANY)
+    assert base["log_loss_with"] != base["log_loss_without"]
+    assert base["votes"] == sum(vote.fold < 2 for vote in MANY)
+    assert found["votes"] == found["learned_votes"] == len(MANY)
+    assert found["groups"] == len({vote.group for vote in MANY})
     assert len(found["variances"]) == 7
     json.dumps(found, allow_nan=False)
+
+
+def test_what_the_base_adds_is_nothing_where_there_is_none(tmp_path: Path) -> None:
+    found = trained(tmp_path, MANY, HIERARCHICAL, NO_BASE)
+
+    base = found.account["base"]
+    assert (base["rows"], base["trust"], base["log_loss_with"]) == (0, None, None)
+    assert found.folds.base is None
+
+
+@pytest.mark.parametrize("rounds, settled", [(2, False), (100, True)])
+def test_the_account_says_whether_the_fit_has_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int, settled: bool
+) -> None:
+    monkeypatch.setattr(crossed, "ROUNDS", rounds)
+
+    found = trained(tmp_path, MANY, HIERARCHICAL).account
+
+    assert found["settled"] is settled
+    assert found["candidates"][0]["settled"] is settled
+    assert found["candidates"][0]["rounds"] <= rounds
+
+
+def test_the_network_learns_from_one_cell_for_each_choice(tmp_path: Path) -> None:
+    cells = prepared(tmp_path, MANY).cells
+
+    found = merged(cells)
+
+    keys = list(zip(found.source, found.face, found.tone, found.style, strict=True))
+    assert len(set(keys)) == len(keys) < len(cells.face)
+    assert (found.votes, set(found.fold)) == (cells.votes, {0})
+    for source in (prepare.BASE, REAL):
+        for name in ("n_like", "n_dislike", "n_scored", "score_sum", "score_square"):
+            before, after = (getattr(each.of(source), name).sum() for each in (cells, found))
+            assert before == after
+
+
+def test_a_first_model_is_held_against_the_base_alone_and_a_constant(tmp_path: Path) -> None:
+    found = trained(tmp_path, MANY, HIERARCHICAL)
+
+    for fold in range(FOLDS):
+        others = [vote.like for vote in MANY if vote.fold != fold]
+        expected = (sum(others) + 1) / (len(others) + 2)
+        assert found.folds.constant[fold] == pytest.approx(expected)
+    assert found.folds.base is not None
+    assert found.folds.base.shape == found.vocabulary.sizes
+    # And the base data's answers do not depend on any vote
+    none = trained(tmp_path, [], HIERARCHICAL).folds.base
+    assert none is not None
+    known = [found.vocabulary.style(style) for style in set(BASE.hairstyle)]
+    assert np.unique(found.folds.base[:, :, known]).size == np.unique(none[..., 1:]).size
 
 
 @pytest.mark.parametrize(
@@ -259,24 +285,25 @@ def test_the_account_says_how_far_the_base_is_believed_and_what_it_adds(tmp_path
     [
         (MANY, NO_BASE),  # no base data at all
         ([], BASE),  # nobody has voted
-        ([Vote(split="test")] * 9, BASE),  # nobody in train
-        ([Vote()] * 50, NO_BASE),  # all alike, in one cell
-        ([Vote(like=False, split=side) for side in ("train", "validation")] * 300, BASE),
+        ([], NO_BASE),  # nothing at all
+        ([Vote()], BASE),  # one vote
+        ([Vote()] * 50, NO_BASE),  # all alike, of one group, so in one fold and cell
+        ([Vote(like=False, group=f"p {i}") for i in range(600)], BASE),  # all dislikes
         ([replace(vote, score=None) for vote in FEW], NO_BASE),  # no scores
         ([replace(vote, face=None) for vote in FEW], BASE),  # no face recognised
     ],
 )
-@pytest.mark.parametrize("kind", ["hierarchical", "embedding"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_scarce_data_give_a_whole_model(
     tmp_path: Path, votes: list[Vote], base: BaseRows, kind: str
 ) -> None:
     found = trained(tmp_path, votes, replace(QUICK, candidates=kind), base)
 
-    assert np.isfinite(found.like).all()
-    assert np.isfinite(found.chosen.score).all()
+    models = found.folds
+    for table in (found.like, found.chosen.score, models.like, models.score, models.constant):
+        assert np.isfinite(table).all()
     assert 0 <= found.threshold <= 1
-    write(tmp_path / "m-a", found)
-    assert artifact.load(tmp_path / "m-a").vocabulary == found.vocabulary
+    assert ((models.threshold >= 0) & (models.threshold <= 1)).all()
     json.dumps(found.account, allow_nan=False)
 
 
