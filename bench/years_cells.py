@@ -65,9 +65,9 @@ def _cells() -> Iterator[Cell]:
             for kind in PLANTED:
                 yield Cell(
                     name=f"{kind}-{groups}-{votes}",
-                    kind=kind,  # type: ignore[arg-type]
+                    kind=kind,
                     votes_a_week=votes,
-                    groups=groups,  # type: ignore[arg-type]
+                    groups=groups,
                 )
 
 

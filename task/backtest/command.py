@@ -27,7 +27,7 @@ from common.errors import UsageError
 from common.former_settings import accepted, settled
 from common.setting_sources import from_yaml
 from common.settings import RULES, Settings
-from task import base, pipeline, stages
+from task import base, chosen, pipeline
 from task.backtest import page, truth
 from task.backtest.fits import Judging, Training
 from task.backtest.history import WEEK, History, history, looks
@@ -35,7 +35,8 @@ from task.backtest.play import Contender, play
 from task.backtest.summary import summary
 from task.extract import extract
 from task.files import write_whole
-from task.prepare import NO_TIME, Examples, prepare
+from task.prepare import Examples, prepare
+from task.recency import NO_TIME
 from task.snapshot import SCHEMA
 from task.tally import microseconds
 
@@ -197,12 +198,12 @@ def _contender(name: str, settings: Settings) -> Contender:
     return Contender(
         name=name,
         training=Training(
-            options=stages.train_options(settings),
+            options=chosen.train_options(settings),
             half_life_days=settings.half_life_days,
             window_days=settings.window_days,
             base=_base(settings),
         ),
-        policy=stages.policy(settings),
+        policy=chosen.policy(settings),
         judging=Judging(
             confidence=settings.confidence,
             max_negative_flips=settings.max_negative_flips,

@@ -18,7 +18,8 @@ from task.backtest.history import History, Look, prepared_at
 from task.candidates import Options
 from task.evaluate import Evaluation, evaluate
 from task.judging import Version
-from task.prepare import Prepared, Recency
+from task.prepare import Prepared
+from task.recency import Recency
 from task.train import Trained, fold_tables
 
 

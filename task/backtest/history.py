@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from common.errors import UsageError
 from task.features import Vocabulary
 from task.folds import FOLDS
-from task.prepare import BASE, NO_TIME, REAL, SCORE_UNIT, Cells, Examples, Prepared, Recency
+from task.prepare import BASE, REAL, SCORE_UNIT, Cells, Examples, Prepared
+from task.recency import NO_TIME, Recency
 
 Ints = NDArray[np.int64]
 

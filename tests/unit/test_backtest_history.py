@@ -12,7 +12,8 @@ import pytest
 from common.errors import UsageError
 from task import base
 from task.backtest.history import WEEK, history, looks, prepared_at
-from task.prepare import Cells, Recency, prepare
+from task.prepare import Cells, prepare
+from task.recency import Recency
 from tests.unit.backtests import START, past, stream, table
 
 DAY = WEEK // 7
