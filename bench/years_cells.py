@@ -65,7 +65,7 @@ def _cells() -> Iterator[Cell]:
             for kind in PLANTED:
                 yield Cell(
                     name=f"{kind}-{groups}-{votes}",
-                    kind=kind,
+                    kind=kind,  # type: ignore[arg-type]
                     votes_a_week=votes,
                     groups=groups,
                 )

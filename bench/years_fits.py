@@ -35,7 +35,7 @@ from task.prepare import Cells, Examples, Prepared
 from task.train import decide
 
 Floats = NDArray[np.float64]
-_EMPTY = Cells(**{field.name: np.zeros(0, dtype=np.int64) for field in fields(Cells)})
+_EMPTY = Cells(**{field.name: np.zeros(0, dtype=np.int64) for field in fields(Cells)})  # type: ignore[arg-type]
 _MIX = tuple(np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
@@ -176,7 +176,7 @@ def version(name: str, found: Fits, levels: Vocabulary, week: int) -> Version:
     return Version(
         table=table(name, found.ship, found.threshold, levels),
         folds=FoldTables(
-            like=found.folds,
+            like=found.folds,  # type: ignore[arg-type]
             score=np.broadcast_to(score, found.folds.shape),
             threshold=found.fold_threshold,
             constant=found.constant,
@@ -192,7 +192,7 @@ def table(name: str, like: Floats, threshold: float, levels: Vocabulary) -> Scor
         version=name,
         vocabulary=levels,
         score=np.zeros_like(like),
-        like=like,
+        like=like,  # type: ignore[arg-type]
         threshold=threshold,
         metadata={"split_version": SPLIT_VERSION},
     )
