@@ -140,13 +140,16 @@ def screen(prepared: Prepared, challenger: Version, champion: Version) -> Evalua
     over = gain(judged.examples, judged.challenger.p, judged.champion.p, 0.9)
     unknown = Interval(value=None, low=None, high=None, n=over.votes)
     apart = int((judged.challenger.answer != judged.champion.answer).sum())
+    changed = int((judged.challenger.p != judged.champion.p).sum())
     return Evaluation(
         judged={"groups": over.groups},
         champion_version=champion.table.version,
         challenger=dict.fromkeys(("accuracy", "precision", "recall", "f1"), unknown),
         champion=None,
         threshold={},
-        difference=Difference(f1=unknown, log_loss=unknown, gain=over, disagreements=apart),
+        difference=Difference(
+            f1=unknown, log_loss=unknown, gain=over, disagreements=apart, changed=changed
+        ),
         since_champion=None,
         anchor=None,
         references=(),

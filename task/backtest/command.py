@@ -27,13 +27,12 @@ from common.errors import UsageError
 from common.former_settings import accepted, settled
 from common.setting_sources import from_yaml
 from common.settings import RULES, Settings
-from task import base, pipeline
+from task import base, chosen, pipeline
 from task.backtest import page, truth
 from task.backtest.fits import Judging, Training
 from task.backtest.history import WEEK, History, history, looks
 from task.backtest.play import Contender, play
 from task.backtest.summary import summary
-from task.chosen import policy, train_options
 from task.extract import extract
 from task.files import write_whole
 from task.prepare import Examples, prepare
@@ -199,12 +198,12 @@ def _contender(name: str, settings: Settings) -> Contender:
     return Contender(
         name=name,
         training=Training(
-            options=train_options(settings),
+            options=chosen.train_options(settings),
             half_life_days=settings.half_life_days,
             window_days=settings.window_days,
             base=_base(settings),
         ),
-        policy=policy(settings),
+        policy=chosen.policy(settings),
         judging=Judging(
             confidence=settings.confidence,
             max_negative_flips=settings.max_negative_flips,
