@@ -24,6 +24,10 @@ Bools = NDArray[np.bool_]
 
 SLICE_GROUPS = 50
 """Effective groups from which on a slice is tested for being worse."""
+SLICE_MARGIN = 0.02
+"""Nats per vote by which a slice may be worse. Without one, a slice that two models differ on by
+chance met the same champion on the same votes each week, and sound challengers were refused for
+months."""
 TOP_STYLES = 10
 FIRST_PLACES = 3
 LEVEL = 0.05
@@ -219,8 +223,13 @@ def _slice(by: str, name: str, votes: Examples, ours: Scored, theirs: Scored) ->
         votes=len(votes),
         groups=found.groups,
         difference=Interval(value=minus[0], low=minus[1], high=minus[2], n=len(votes)),
-        p_worse=found.p_worse if found.effective_groups >= SLICE_GROUPS else None,
+        p_worse=_beyond_margin(found) if found.effective_groups >= SLICE_GROUPS else None,
     )
+
+
+def _beyond_margin(found: Gain) -> float | None:
+    worse = None if found.value is None else -found.value - SLICE_MARGIN
+    return p_positive(worse, found.deviation, found.effective_groups)
 
 
 def _first_places(

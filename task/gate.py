@@ -17,12 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from task.checks import Answer, Check, check_of, plain, share, signed
 from task.evaluate import Against, Difference, Evaluation
 from task.harm import ENOUGH, Gain, Posterior, lower_bound, needed, posterior
 from task.intervals import Interval
 from task.risk import Budget, describe
 
-Answer = Literal["pass", "fail", "undecided"]
 Decision = Literal["promote", "reject", "inconclusive"]
 
 
@@ -38,19 +38,6 @@ class Policy:
     min_precision: float = 0.0
     min_recall: float = 0.0
     min_f1: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One question, its answer, and the figures it was answered from."""
-
-    name: str
-    answer: Answer
-    value: float | None
-    bound: float | None
-    low: float | None
-    high: float | None
-    says: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,33 +138,35 @@ def _harm(
     margin = policy.tolerated_loss
     if budget.frees_at is not None:
         says = f"a look must have some of the yearly risk left to spend: {describe(budget)}"
-        return _check(check, "undecided", None, -margin, says), _Risk(spent=0.0)
+        return check_of(check, "undecided", None, -margin, says), _Risk(spent=0.0)
     if gain.groups >= ENOUGH:
         risk = needed(gain, margin, budget.look)
         low = lower_bound(gain, risk)
         answer: Answer = "pass" if low is not None and low > -margin else "undecided"
         says = (
-            f"the gain over {other} is {_signed(gain.value)} nats a vote and at least "
-            f"{_signed(low)}, at a risk of {_share(risk)}; {-margin:+.4f} at least is needed"
+            f"the gain over {other} is {signed(gain.value)} nats a vote and at least "
+            f"{signed(low)}, at a risk of {share(risk)}; {-margin:+.4f} at least is needed"
         )
-        return _check(check, answer, low, -margin, says), _Risk(spent=risk)
+        return check_of(check, answer, low, -margin, says), _Risk(spent=risk)
     found, most = posterior(gain, margin), budget.look
     harm = None if found is None else found.harm
     answer = "pass" if harm is not None and harm <= most else "undecided"
     says = (
         f"{gain.groups:,} people or photos are fewer than {ENOUGH}, so a posterior "
         f"decides: being worse than {other} by over {margin:.3f} nats a vote has a probability of "
-        f"{_share(harm)}; at most {_share(most)} may be spent"
+        f"{share(harm)}; at most {share(most)} may be spent"
     )
-    return _check(check, answer, harm, most, says), _Risk(spent=harm or 0.0, on_promotion_only=True)
+    return check_of(check, answer, harm, most, says), _Risk(
+        spent=harm or 0.0, on_promotion_only=True
+    )
 
 
 def _expected(gain: Gain, found: Posterior | None) -> Check:
     expected = None if found is None else found.expected
     answer: Answer = "pass" if expected is not None and expected > 0.0 else "undecided"
     says = (
-        f"the log-loss is expected to fall by {_signed(expected)} nats a vote after shrinkage "
-        f"(on these votes {_signed(gain.value)})"
+        f"the log-loss is expected to fall by {signed(expected)} nats a vote after shrinkage "
+        f"(on these votes {signed(gain.value)})"
     )
     return Check(
         name="expected_gain",
@@ -201,8 +190,8 @@ def _superior(gain: Gain) -> Check:
         bound=0.0,
         low=gain.low,
         high=gain.high,
-        says=f"the gain is {_signed(gain.value)} nats a vote, between {_signed(gain.low)} and "
-        f"{_signed(gain.high)}; all of that must be above 0",
+        says=f"the gain is {signed(gain.value)} nats a vote, between {signed(gain.low)} and "
+        f"{signed(gain.high)}; all of that must be above 0",
     )
 
 
@@ -218,8 +207,8 @@ def _f1_interval(difference: Difference, bound: float) -> Check:
         bound=bound,
         low=f1.low,
         high=f1.high,
-        says=f"F1 {_signed(f1.value)} against the champion, between {_signed(f1.low)} and "
-        f"{_signed(f1.high)}; all of that must be above {bound:+.3f}",
+        says=f"F1 {signed(f1.value)} against the champion, between {signed(f1.low)} and "
+        f"{signed(f1.high)}; all of that must be above {bound:+.3f}",
     )
 
 
@@ -233,7 +222,7 @@ def _f1_value(difference: Difference, bound: float) -> Check:
         bound=bound,
         low=f1.low,
         high=f1.high,
-        says=f"F1 {_signed(f1.value)} against the champion; min_improvement asks for {bound:+.3f}",
+        says=f"F1 {signed(f1.value)} against the champion; min_improvement asks for {bound:+.3f}",
     )
 
 
@@ -253,7 +242,7 @@ def _reference(reference: Against) -> Check:
         bound=0.0,
         low=gain.low,
         high=gain.high,
-        says=f"the gain over {reference.name} is {_signed(gain.value)} nats a vote on groups held "
+        says=f"the gain over {reference.name} is {signed(gain.value)} nats a vote on groups held "
         "out; it must be above 0",
     )
 
@@ -267,7 +256,7 @@ def _decision(checks: list[Check]) -> Decision:
 
 def _self_test(problem: str | None) -> Check:
     says = problem or "the files read back from disk give the recorded answers"
-    return _check("self_test", "fail" if problem else "pass", None, None, says)
+    return check_of("self_test", "fail" if problem else "pass", None, None, says)
 
 
 def _refit(evaluation: Evaluation) -> Check:
@@ -276,7 +265,7 @@ def _refit(evaluation: Evaluation) -> Check:
         f"the model that ships is {found.overall:.2f} times as far from its folds' mean as they "
         f"are (at most 1), {found.worst_style:.2f} times on the worst style (at most 3)"
     )
-    return _check("refit", "pass" if found.alike else "fail", found.overall, 1.0, says)
+    return check_of("refit", "pass" if found.alike else "fail", found.overall, 1.0, says)
 
 
 def _floors(evaluation: Evaluation, policy: Policy) -> list[Check]:
@@ -302,14 +291,14 @@ def _floor(name: str, found: Interval, bound: float) -> Check:
         bound=bound,
         low=found.low,
         high=found.high,
-        says=f"{name} {_plain(found.value)}; the floor is {bound:.3f}",
+        says=f"{name} {plain(found.value)}; the floor is {bound:.3f}",
     )
 
 
 def _enough(groups: int, bound: int) -> Check:
     says = f"{groups:,} people or photos held out; {bound:,} are the least to judge on"
     answer: Answer = "pass" if groups >= bound else "undecided"
-    return _check("min_test_groups", answer, float(groups), float(bound), says)
+    return check_of("min_test_groups", answer, float(groups), float(bound), says)
 
 
 def _suspicions(evaluation: Evaluation) -> list[Check]:
@@ -326,7 +315,7 @@ def _suspicions(evaluation: Evaluation) -> list[Check]:
             if shown
             else f"not shown to be worse (one of {tested} tests that are held to 5 % together)"
         )
-        checks.append(_check(name, "fail" if shown else "pass", lowest, 0.05, says))
+        checks.append(check_of(name, "fail" if shown else "pass", lowest, 0.05, says))
     return checks
 
 
@@ -337,7 +326,7 @@ def _differ(difference: Difference) -> Check:
         f"{difference.changed:,} votes get another like probability than from the champion, "
         f"{difference.disagreements:,} another answer"
     )
-    return _check("answers_differ", answer, float(difference.changed), 0.0, says)
+    return check_of("answers_differ", answer, float(difference.changed), 0.0, says)
 
 
 def _next_anchor(evaluation: Evaluation, difference: Difference) -> str | None:
@@ -381,22 +370,3 @@ def _first_reason(decision: Decision, checks: list[Check]) -> str:
         beaten = [c.says for c in checks if c.name.startswith("better_than")]
         return "; ".join(["first model: it passed its self-test and the floors", *beaten])
     return _reason(decision, checks)
-
-
-def _check(name: str, answer: Answer, value: float | None, bound: float | None, says: str) -> Check:
-    return Check(name=name, answer=answer, value=value, bound=bound, low=None, high=None, says=says)
-
-
-def _signed(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:+.4f}"
-
-
-def _plain(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}"
-
-
-def _share(value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    digits = 2 if value >= 1e-4 or value == 0.0 else 4
-    return f"{value:.{digits}%}".replace("%", " %")

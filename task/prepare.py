@@ -211,6 +211,8 @@ class _Tally:
         score = batch.column("score").to_numpy(zero_copy_only=False)
         known = feedback_at <= self.recency.cutoff  # NO_TIME is, too
         weight = self.recency.weights(feedback_at, self.oldest) * known
+        if self.recency.window_days:
+            known &= weight > 0  # what is too old to learn from is too old to judge by
         self._count_spellings(batch, weight > 0)
         self._add(_address(fold, face, tone, style), like, score, weight)
         here = slice(start, start + int(known.sum()))

@@ -5,11 +5,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local.mariadb import Server, running
 from tests.history import History, MysqlHistory, SqliteHistory
 
 _numbers = count(1)
+
+# No test may depend on how fast the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

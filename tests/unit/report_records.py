@@ -265,7 +265,6 @@ def _slice(by: str, name: str, votes: int, difference: float) -> Record:
         "groups": round(votes * 0.75),
         "difference": interval(difference, 1.0 / math.sqrt(votes), votes),
         "p_worse": 0.61 if votes >= 50 else None,
-        "worse": False,
     }
 
 

@@ -127,7 +127,7 @@ def test_a_run_is_judged_against_the_anchor_too(judged: Place) -> None:
     # Given an anchor m-z beside the active m-a
     judged.publish_copy("m-z")
 
-    with mock.patch("task.stages.anchor_name", return_value="m-z"):
+    with mock.patch("task.opponents.anchor_name", return_value="m-z"):
         judged.json("evaluate", "--run", "m-b")
 
     folder = RunFolder(judged.work / "m-b")

@@ -6,9 +6,10 @@ from dataclasses import fields
 
 import pytest
 
+from task.checks import Check
 from task.evaluate import Against, Difference, Evaluation, SinceChampion
 from task.faults import Faults, Slice, Suspicion
-from task.gate import Check, Verdict
+from task.gate import Verdict
 from task.harm import Gain
 from task.refit import Refit
 from tests.unit import report_samples as samples
