@@ -25,6 +25,7 @@ EDGES = {
     "task.votes",  # takes the database's rows apart
     "task.publish",  # writes the store
     "task.versions",  # reads the store
+    "task.opponents",  # reads the store
     "task.deploy",  # moves the pointer
     "task.rollout",  # tells the service
     "task.operate",  # an operator's hand on the registry
