@@ -141,7 +141,7 @@ MUTANTS = (
     Mutant(
         name="timeless-votes-are-new",
         guards="with recency, a vote without a time counts as the oldest, not as a new one",
-        file="task/prepare.py",
+        file="task/recency.py",
         old="np.where(feedback_at == NO_TIME, oldest, feedback_at)",
         new="np.where(feedback_at == NO_TIME, self.cutoff, feedback_at)",
         tests=(RECENCY,),
