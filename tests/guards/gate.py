@@ -65,7 +65,7 @@ MUTANTS = (
         name="look-that-spends-nothing",
         guards="a look at enough groups spends its share of the year's risk",
         file="task/gate.py",
-        old="says), _Risk(spent=budget.look)",
+        old="says), _Risk(spent=risk)",
         new="says), _Risk(spent=0.0)",
         tests=(BUDGET,),
     ),
@@ -73,8 +73,8 @@ MUTANTS = (
         name="refused-look-that-spends-nothing",
         guards="a look spends its share whatever comes of it",
         file="task/gate.py",
-        old="_Risk(spent=budget.look)",
-        new="_Risk(spent=budget.look, on_promotion_only=True)",
+        old="_Risk(spent=risk)",
+        new="_Risk(spent=risk, on_promotion_only=True)",
         tests=(BUDGET,),
     ),
     Mutant(
@@ -102,10 +102,10 @@ MUTANTS = (
         tests=(GATE,),
     ),
     Mutant(
-        name="votes-for-effective-groups",
-        guards="a bound has power from so many effective groups, not votes",
+        name="votes-for-groups-in-the-bound",
+        guards="a bound has power from so many groups, not votes",
         file="task/gate.py",
-        old="if gain.effective_groups >= ENOUGH:",
+        old="if gain.groups >= ENOUGH:",
         new="if gain.votes >= ENOUGH:",
         tests=(
             BUDGET,

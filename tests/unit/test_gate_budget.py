@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import pytest
 
 from task.gate import Policy
-from task.harm import Gain, posterior
+from task.harm import LEAST_RISK, Gain, posterior
 from tests.compared import a_gain, suspicion
 from tests.unit.verdicts import (
     BUDGET,
@@ -26,34 +27,50 @@ SURE = a_gain(0.02, 0.004, groups=FEW, divergence=0.02)
 """Few groups that leave little doubt."""
 
 
+LOOK = BUDGET.look
+DOUBTFUL = a_gain(0.01, 0.02, groups=MANY)
+"""Many groups that still scatter: nothing less than the whole share would do."""
+
+
 @pytest.mark.parametrize(
-    "gain, decision",
+    "gain, decision, risk",
     [
-        (a_gain(0.01, 0.002, groups=MANY), "promote"),
-        (a_gain(0.01, 0.02, groups=MANY), "inconclusive"),
-        (a_gain(-0.05, 0.02, groups=MANY), "inconclusive"),
+        (a_gain(0.01, 0.002, groups=MANY), "promote", LEAST_RISK),  # a sound one needs no more
+        (a_gain(0.014, 0.0035, groups=MANY), "promote", 1.0 - NormalDist().cdf(0.02 / 0.0035 - 2)),
+        (DOUBTFUL, "inconclusive", LOOK),
+        (a_gain(-0.05, 0.02, groups=MANY), "inconclusive", LOOK),
     ],
 )
-def test_a_look_at_enough_groups_spends_whatever_comes_of_it(gain: Gain, decision: str) -> None:
+def test_a_look_at_enough_groups_spends_whatever_comes_of_it(
+    gain: Gain, decision: str, risk: float
+) -> None:
     verdict = of(gain)
 
     assert verdict.decision == decision
-    assert verdict.risk == BUDGET.look
-    assert verdict.budget == "this year 1.3 % of 5 % risked"  # 1.2 before it, .08 by it
+    assert verdict.risk == pytest.approx(risk)
+    assert verdict.budget == f"this year {1.3 if risk == LOOK else 1.2} % of 5 % risked"
 
 
 def test_a_rejected_challenger_has_been_looked_at_too() -> None:
-    found = evaluation(difference(), suspicions=(suspicion("log_loss", True),))
+    found = evaluation(difference(DOUBTFUL), suspicions=(suspicion("log_loss", True),))
 
     verdict = decided(found)
 
-    assert (verdict.decision, verdict.risk) == ("reject", BUDGET.look)
+    assert (verdict.decision, verdict.risk) == ("reject", LOOK)
+
+
+def test_people_are_counted_for_a_bound_even_where_a_few_of_them_vote_very_often() -> None:
+    # Given a thousand people of whom a few have most of the votes
+    heavy = replace(DOUBTFUL, effective_groups=20.0)
+
+    assert "posterior" not in says(of(heavy), "no_harm")
+    assert of(heavy).risk == LOOK
 
 
 def test_few_groups_spend_the_probability_of_harm_and_only_on_a_promotion() -> None:
     found = posterior(SURE, 0.01)
     assert found is not None
-    assert 0.0 < found.harm < BUDGET.reserve / 2
+    assert 0.0 < found.harm < BUDGET.look
 
     promoted = of(SURE)
     refused = decided(evaluation(difference(SURE), suspicions=(suspicion("score", True),)))
@@ -63,12 +80,12 @@ def test_few_groups_spend_the_probability_of_harm_and_only_on_a_promotion() -> N
     assert refused.budget == "this year 1.2 % of 5 % risked"
 
 
-def test_few_groups_may_risk_half_of_the_reserve_at_once() -> None:
+def test_few_groups_may_risk_the_share_of_one_look() -> None:
     found = posterior(SURE, 0.01)
     assert found is not None
-    reserves = [2.0 * found.harm * factor for factor in (1.01, 0.99)]
+    looks = [found.harm * factor for factor in (1.01, 0.99)]
 
-    verdicts = [of(SURE, budget=replace(BUDGET, reserve=reserve)) for reserve in reserves]
+    verdicts = [of(SURE, budget=replace(BUDGET, look=look)) for look in looks]
 
     assert [each.decision for each in verdicts] == ["promote", "inconclusive"]
     assert [answers(each)["no_harm"] for each in verdicts] == ["pass", "undecided"]
@@ -105,8 +122,8 @@ def test_a_first_model_spends_nothing() -> None:
     "gain, decision",
     [
         (a_gain(0.01, 0.002), "promote"),
-        (a_gain(-0.003, 0.002), "promote"),  # worse within the margin, which is ruled out
-        (a_gain(-0.009, 0.002), "inconclusive"),  # .009 below, and more is not ruled out
+        (a_gain(-0.003, 0.001), "promote"),  # worse within the margin, which is ruled out
+        (a_gain(-0.009, 0.001), "inconclusive"),  # .009 below, and more is not ruled out
         (a_gain(None, None), "inconclusive"),
         (a_gain(-0.005, 0.01, groups=FEW), "inconclusive"),
     ],

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from task.harm import BROKEN, SPREAD, Gain, lower_bound, posterior
+from task.harm import BROKEN, LEAST_RISK, SPREAD, Gain, lower_bound, needed, posterior
 from tests.compared import a_gain
 
-MARGIN = 0.01
+MARGIN, GROUPS = 0.01, 100.0
 
 
 def test_the_bound_is_students_by_the_effective_groups() -> None:
@@ -52,9 +52,10 @@ def test_the_bound_fails_as_often_as_it_says() -> None:
 
 def integrated(value: float, deviation: float, k: float) -> tuple[float, float]:
     """Expected gain and probability of harm by plain integration of Bayes' rule."""
-    spread = 8 * max(np.sqrt(SPREAD * k), k, deviation)
+    sound = np.sqrt(SPREAD * k / GROUPS)
+    spread = 8 * max(sound, k, deviation)
     grid = np.linspace(-k - spread, k + spread, 400_001)
-    prior = (1 - BROKEN) * stats.norm.pdf(grid, k, np.sqrt(SPREAD * k))
+    prior = (1 - BROKEN) * stats.norm.pdf(grid, k, sound)
     prior += BROKEN * stats.norm.pdf(grid, -k, k)
     weight: NDArray[np.float64] = prior * stats.norm.pdf(value, grid, deviation)
     scale = integrate.trapezoid(weight, grid)
@@ -70,7 +71,7 @@ def integrated(value: float, deviation: float, k: float) -> tuple[float, float]:
 def test_the_posterior_is_bayes_rule_over_the_stated_prior(
     value: float, deviation: float, k: float
 ) -> None:
-    found = posterior(a_gain(value, deviation, divergence=k), MARGIN)
+    found = posterior(a_gain(value, deviation, divergence=k, groups=GROUPS), MARGIN)
 
     expected, harm = integrated(value, deviation, k)
     assert found is not None
@@ -127,10 +128,14 @@ def test_the_risk_holds_on_average_over_the_stated_prior() -> None:
     # Given 20,000 trainings as the prior has them, each seen through noise
     rng, k, deviation = np.random.default_rng(3), 0.03, 0.02
     broken = rng.random(20_000) < BROKEN
-    true = np.where(broken, rng.normal(-k, k, 20_000), rng.normal(k, np.sqrt(SPREAD * k), 20_000))
+    true = np.where(
+        broken, rng.normal(-k, k, 20_000), rng.normal(k, np.sqrt(SPREAD * k / GROUPS), 20_000)
+    )
     seen = true + rng.normal(0.0, deviation, 20_000)
 
-    found = [posterior(a_gain(float(v), deviation, divergence=k), MARGIN) for v in seen]
+    found = [
+        posterior(a_gain(float(v), deviation, divergence=k, groups=GROUPS), MARGIN) for v in seen
+    ]
 
     harm = np.array([each.harm for each in found if each])
     for low, high in ((0.0, 0.01), (0.01, 0.05), (0.05, 0.3), (0.3, 1.0)):
@@ -138,3 +143,30 @@ def test_the_risk_holds_on_average_over_the_stated_prior() -> None:
         assert there.sum() > 50
         spread = 4 * np.sqrt(harm[there].mean() / there.sum())
         assert (true[there] < -MARGIN).mean() == pytest.approx(harm[there].mean(), abs=spread)
+
+
+@pytest.mark.parametrize(
+    "divergence, deviation, expected",
+    [
+        # Φ(2 − (.01 + K) / deviation): what a sound training needs, with power 97.7 %
+        (0.01, 0.005, stats.norm.cdf(-2)),
+        (0.0, 0.005, stats.norm.cdf(0)),
+        (0.01, 0.001, LEAST_RISK),  # sure already: next to nothing
+        (0.01, 1.0, 0.6),  # nothing that may be spent would do
+        (0.01, 0.0, 0.6),
+        (0.01, None, 0.6),
+    ],
+)
+def test_a_look_needs_no_more_risk_than_a_sound_training_does_to_pass(
+    divergence: float, deviation: float | None, expected: float
+) -> None:
+    gain = a_gain(0.01, deviation, divergence=divergence)
+
+    assert needed(gain, MARGIN, 0.6) == pytest.approx(expected)
+
+
+def test_what_a_look_needs_does_not_depend_on_what_it_sees() -> None:
+    # Else the risk would be chosen after the evidence, and the bound would not hold its level
+    found = {needed(a_gain(value, 0.005), MARGIN, 0.6) for value in (-0.1, 0.0, 0.1)}
+
+    assert len(found) == 1
