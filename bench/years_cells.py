@@ -67,7 +67,7 @@ def _cells() -> Iterator[Cell]:
                     name=f"{kind}-{groups}-{votes}",
                     kind=kind,  # type: ignore[arg-type]
                     votes_a_week=votes,
-                    groups=groups,  # type: ignore[arg-type]
+                    groups=groups,
                 )
 
 

@@ -177,7 +177,7 @@ def version(name: str, found: Fits, levels: Vocabulary, week: int) -> Version:
         table=table(name, found.ship, found.threshold, levels),
         folds=FoldTables(
             like=found.folds,  # type: ignore[arg-type]
-            score=np.broadcast_to(score, found.folds.shape),  # type: ignore[arg-type]
+            score=np.broadcast_to(score, found.folds.shape),
             threshold=found.fold_threshold,
             constant=found.constant,
             base=None,
@@ -191,7 +191,7 @@ def table(name: str, like: Floats, threshold: float, levels: Vocabulary) -> Scor
     return ScoreTable(
         version=name,
         vocabulary=levels,
-        score=np.zeros_like(like),  # type: ignore[arg-type]
+        score=np.zeros_like(like),
         like=like,  # type: ignore[arg-type]
         threshold=threshold,
         metadata={"split_version": SPLIT_VERSION},
