@@ -47,6 +47,8 @@ ARMS = (
 def run(size: Size) -> Outcome:
     """Play what is missing, and show every cell that was asked for."""
     names = size.cells or (tuple(CELLS) if size.full else QUICK)
+    if unknown := sorted(set(names) - set(CELLS)):
+        raise SystemExit(f"--cell must be one of {', '.join(CELLS)}, got {', '.join(unknown)}")
     found: dict[str, list[Round]] = {}
     # Cells of one size go seed by seed, since they share fits.
     for _, some in groupby((CELLS[name] for name in names), key=_family):

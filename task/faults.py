@@ -86,7 +86,10 @@ class Faults:
     ) -> tuple[Suspicion, ...]:
         """All tests, with those that Holm's step-down procedure finds shown."""
         flips = None
-        if self.negative_flips is not None and self.flips_deviation is not None:
+        # Each step away from a poor first model turns some right answers wrong, and more the
+        # other way: a challenger that is shown to be better is not kept back for that.
+        better = self.gain.low is not None and self.gain.low > 0.0
+        if self.negative_flips is not None and self.flips_deviation is not None and not better:
             flips = p_positive(
                 self.negative_flips - max_negative_flips, self.flips_deviation, self.flips_groups
             )
