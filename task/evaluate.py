@@ -128,7 +128,11 @@ def evaluate(
     votes, ours = judged.examples, judged.challenger
     theirs = judged.champion if champion else None
     changed = _changed(challenger, champion, levels, votes) if champion else 0
-    faults = found_faults(judged, levels, challenger, champion) if champion else None
+    difference = None
+    faults = None
+    if champion:
+        difference = _difference(judged, changed, confidence, seed, draw=report)
+        faults = found_faults(judged, difference.gain, levels, challenger, champion)
     base_rate = _base_rate(votes, ours, cutoff, confidence)
 
     def of(votes: Examples, scored: Scored) -> dict[str, Interval]:
@@ -143,7 +147,7 @@ def evaluate(
             "challenger": challenger.table.threshold,
             "champion": champion.table.threshold if champion else None,
         },
-        difference=_difference(judged, changed, confidence, seed, draw=report) if theirs else None,
+        difference=difference,
         since_champion=_since(judged, champion, confidence, seed) if champion and report else None,
         anchor=_anchor(challenger, anchor, levels, every, confidence),
         references=() if champion else _references(challenger, levels, every, ours, confidence),

@@ -127,9 +127,9 @@ def holm(suspicions: list[Suspicion]) -> tuple[Suspicion, ...]:
 
 
 def found_faults(
-    judged: Judged, levels: Vocabulary, challenger: Version, champion: Version
+    judged: Judged, over: Gain, levels: Vocabulary, challenger: Version, champion: Version
 ) -> Faults:
-    """Look everywhere."""
+    """Look everywhere; `over` is the gain on all votes."""
     votes, ours, theirs = judged.examples, judged.challenger, judged.champion
     slope, bias, p_calibration = _calibration(votes, ours)
     ratio, p_score = _score(votes, ours, theirs)
@@ -137,7 +137,7 @@ def found_faults(
     flips = paired(flipped, votes.group)
     return Faults(
         slices=_slices(levels, votes, ours, theirs),
-        gain=gain(votes, ours.p, theirs.p, 0.9),
+        gain=over,
         slope=slope,
         bias=bias,
         p_calibration=p_calibration,

@@ -52,10 +52,15 @@ def replaced_by(
     """The version that the active one replaced, if it is still whole."""
     changes = [each for each in history if each.version == version]
     name = changes[-1].previous if changes else None
-    if name is None or name == version or name not in versions.published(store):
+    if name == version or name not in versions.published(store):
         return None
+    return if_whole(store, name, target)
+
+
+def if_whole(store: Store, version: str | None, target: Path) -> Version | None:
+    """A version that a run can do without: None, with a warning, when it is damaged."""
     try:
-        return fetched(store, name, target)
+        return fetched(store, version, target)
     except ArtifactError as error:
-        log.warning("%s cannot be compared with what it replaced: %s", version, error)
+        log.warning("%s is damaged, and nothing is compared with it: %s", version, error)
         return None

@@ -261,7 +261,7 @@ def evaluate_model(loop: Loop, folder: RunFolder) -> None:
             opponents.read_version(folder.model),
             champion,
             cutoff=cutoff,
-            anchor=opponents.fetched(loop.store, anchor, folder.file("anchor")),
+            anchor=opponents.if_whole(loop.store, anchor, folder.file("anchor")),
             confidence=settings.confidence,
             max_negative_flips=settings.max_negative_flips,
             seed=settings.seed,
