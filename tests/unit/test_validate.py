@@ -44,6 +44,12 @@ GOOD = Snapshot(
     newest=NOW - timedelta(days=1),
     duplicate_share=0.1,
     busiest_share=0.1,
+    counted=100,
+    ids=80,
+    repeated=0,
+    untimed=0,
+    missed=(),
+    differs=(),
 )
 
 
