@@ -50,6 +50,7 @@ class Dialect:
     time: str  # a time that compares with a bound one
     since: str  # whether it is readable and not before a bound one; an index may answer
     no_time: str  # whether an increment has to read it because its time says nothing
+    checksum: str  # the CRC-32 of the id's decimal text
     readable: str  # whether a time between bounds is one of the calendar
 
 
@@ -65,6 +66,7 @@ MYSQL = Dialect(
     no_time=f"({{0}} IS NULL OR {{0}} < '{FIRST_DAY}' OR {{0}} >= '{LAST_DAY}')",
     # Servers keep 2026-00-15 and 2026-09-31 when told to.
     readable="DAYOFMONTH({0}) BETWEEN 1 AND IFNULL(DAYOFMONTH(LAST_DAY({0})), 0)",
+    checksum="CRC32(id)",
 )
 SQLITE = Dialect(
     mark="?",
@@ -73,10 +75,12 @@ SQLITE = Dialect(
     padded="CAST({} AS TEXT)",
     exact="{} COLLATE BINARY",
     # A function that the connection brings: times are text here.
-    time="utc_us(CAST({} AS TEXT))",
-    since="utc_us(CAST({} AS TEXT)) >= ?",
-    no_time="utc_us(CAST({} AS TEXT)) IS NULL",
+    # As bytes, which may be of no text.
+    time="utc_us(CAST({} AS BLOB))",
+    since="utc_us(CAST({} AS BLOB)) >= ?",
+    no_time="utc_us(CAST({} AS BLOB)) IS NULL",
     readable="1",
+    checksum="crc32(CAST(id AS INTEGER))",
 )
 
 
@@ -183,7 +187,7 @@ def sum_answers(table: Table, *, checksums: bool) -> str:
     One expression a row is evaluated, which is what limits it: by position would be five.
     """
     digits = (f"{4**place} * ({table.answer(i)})" for place, i in enumerate(table.numbers))
-    crc = "SUM(CRC32(id))" if checksums else "0"
+    crc = f"SUM({table.dialect.checksum})" if checksums else "0"
     return (
         f"SELECT {' + '.join(digits)} AS pattern, COUNT(*), {crc} FROM {TABLE} "
         f"WHERE {_voted(table)} GROUP BY pattern"

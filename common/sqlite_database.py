@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ class SqliteDatabase(Database):
     def _begin(self) -> datetime:
         """Begin the snapshot, which is what the first statement of a transaction sees."""
         self._connection.text_factory = bytes
-        self._connection.create_function("utc_us", 1, _utc_us, deterministic=True)
+        (encoding,) = self._all("PRAGMA encoding", [])[0]
+        read = partial(_utc_us, encoding.decode())
+        self._connection.create_function("utc_us", 1, read, deterministic=True)
         self._connection.create_function("crc32", 1, _crc32, deterministic=True)
         self._connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
         clock = datetime.now(UTC)  # a file has no clock but its machine's
@@ -145,9 +148,9 @@ def _utf8(value: bytes | float) -> bytes:
     return text.encode()
 
 
-def _utc_us(text: str | None) -> int | None:
+def _utc_us(encoding: str, text: bytes | None) -> int | None:
     """SQL function: the microseconds in UTC of a time, NULL where there is none."""
-    return None if text is None else utc_microseconds(text)
+    return None if text is None else utc_microseconds(text.decode(encoding, "replace"))
 
 
 def _crc32(value: object) -> int:

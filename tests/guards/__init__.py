@@ -14,6 +14,7 @@ from tests.guards import (
     loop,
     page,
     places,
+    reading,
     rights,
     service,
     serving,
@@ -40,4 +41,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *serving.MUTANTS,
     *healing.MUTANTS,
     *evidence.MUTANTS,
+    *reading.MUTANTS,
 )

@@ -76,7 +76,7 @@ def test_good_votes_pass_every_check() -> None:
     findings = check(GOOD, SCHEMA, Settings())
 
     assert {f.answer for f in findings} == {"ok"}
-    assert len({f.name for f in findings}) == len(findings) == 12
+    assert len({f.name for f in findings}) == len(findings) == 14
     assert not stopped(findings)
 
 
