@@ -210,6 +210,16 @@ def test_the_largest_id_is_read(history: History, tmp_path: Path) -> None:
     assert counted_and_read(history, tmp_path) == (2, 2, 1)
 
 
+@pytest.mark.parametrize("kind", ["INT(8) UNSIGNED ZEROFILL", "TINYINT", "BIGINT UNSIGNED"])
+def test_ids_of_every_whole_type_are_reconciled(
+    mysql_history: MysqlHistory, tmp_path: Path, kind: str
+) -> None:
+    modify(mysql_history, "id", kind)
+    mysql_history.store(analysis(7, "like", "?"), analysis(100, "bad"))
+
+    assert counted_and_read(mysql_history, tmp_path) == (2, 2, 1)
+
+
 def test_a_timestamp_serves(mysql_history: MysqlHistory, tmp_path: Path) -> None:
     modify(mysql_history, "feedback_at", "TIMESTAMP(6) NULL")
     mysql_history.store(*(analysis(i, "like") for i in range(1, 5)))
