@@ -21,8 +21,8 @@ _REMEDIES = {
     "MODIFY feedback_at DATETIME(6) and let the application write the time of day",
     "number": "a number does not say its unit: add a DATETIME(6), fill it with "
     "FROM_UNIXTIME(feedback_at) or FROM_UNIXTIME(feedback_at / 1000) in UTC, and give it this name",
-    "other": "its values do not sort by time: add a DATETIME(6), fill it with the times in UTC, and "
-    "give it this name",
+    "other": "its values do not sort by time: add a DATETIME(6), fill it with the times in UTC, "
+    "and give it this name",
 }
 
 
