@@ -25,7 +25,7 @@ ARMS = (
     Arm(
         name=OURS,
         says="`task.extract` on one connection: voted rows and needed columns, streamed, judged, "
-        "counted, fingerprinted, and written as votes.parquet with fsync",
+        "counted, reconciled, fingerprinted, and written as votes.parquet with fsync",
     ),
     Arm(
         name=NAIVE,

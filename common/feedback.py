@@ -52,6 +52,12 @@ CACHED_NAMES = 65_536  # names come again and again
 
 _EPOCH = datetime(1970, 1, 1)
 _DAY_US = 86_400_000_000
+# A vote's time is of these days; what lies outside stands for "none": the day from which clocks
+# that were never set count, the end of all days.
+FIRST_DAY, LAST_DAY = "1971-01-01", "2999-12-31"  # in UTC; the first is one, the last is not
+FIRST_US = (datetime.fromisoformat(FIRST_DAY) - _EPOCH).days * _DAY_US
+LAST_US = (datetime.fromisoformat(LAST_DAY) - _EPOCH).days * _DAY_US
+LEAST_TIME = len("2026-01-02T03")  # characters: a day alone does not say when on it
 
 
 def face_shape(text: str | None) -> str | None:
@@ -149,10 +155,12 @@ def score(value: object) -> tuple[float | None, bool]:
 def utc_microseconds(text: str) -> int | None:
     """Microseconds since 1970 in UTC of a date and time in ISO form, or None if it is none.
 
-    A time without an offset is UTC; one with an offset is converted.
+    A time without an offset is UTC; one with an offset is converted. A day without a time of
+    day, and a day before FIRST_DAY or from LAST_DAY on, is no time.
     """
     text = text.strip()
-    if text[4:5] != "-":  # fromisoformat would also take 20260101, which is a number here
+    # fromisoformat would also take 20260101, which is a number here
+    if text[4:5] != "-" or len(text) < LEAST_TIME:
         return None
     try:
         time = datetime.fromisoformat(text)
@@ -161,7 +169,8 @@ def utc_microseconds(text: str) -> int | None:
     except (ValueError, OverflowError):
         return None
     since = time - _EPOCH
-    return since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
+    found = since.days * _DAY_US + since.seconds * 1_000_000 + since.microseconds
+    return found if FIRST_US <= found < LAST_US else None
 
 
 def group(user_id: str | None, image_hash: str | None, row_id: int) -> str:

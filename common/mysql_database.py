@@ -17,6 +17,7 @@ import pymysql
 from pymysql.cursors import SSCursor
 
 from common import queries
+from common.column_types import check_types
 from common.credentials import Credential
 from common.errors import DatabaseError
 from common.mysql_login import (
@@ -27,6 +28,7 @@ from common.mysql_login import (
 )
 from common.votes_table import Database, Row, ServerAddress, check_columns
 
+FIELDS = len(queries.ROW) + 1
 GRACE_SECONDS = 30  # the client waits so much longer than the server may take
 READING_RIGHTS = {"SELECT", "USAGE", "SHOW VIEW", "SHOW DATABASES"}
 
@@ -96,15 +98,17 @@ class MysqlDatabase(Database):
         """The server's clock when the snapshot began, in UTC."""
         return self._clock
 
-    def columns(self) -> frozenset[str]:
-        """The columns of the table; a missing table or needed column is an error."""
-        names = self._all(
-            "SELECT column_name FROM information_schema.columns "
+    def columns(self) -> Mapping[str, str]:
+        """See `Database.columns`."""
+        named = self._all(
+            "SELECT column_name, data_type FROM information_schema.columns "
             "WHERE table_schema = DATABASE() AND table_name = %s",
             [queries.TABLE],
         )
-        found = frozenset(name.decode().lower() for (name,) in names)
-        return check_columns(found, f"the database {self._address.database}")
+        found = {name.decode().lower(): of.decode().lower() for name, of in named}
+        where = f"the database {self._address.database}"
+        check_types(check_columns(found, where), self.kind, where)
+        return found
 
     def has_feedback_index(self) -> bool:
         """Whether an index begins with feedback_at."""
@@ -135,6 +139,8 @@ class MysqlDatabase(Database):
         A vote that is stored between the two statements is later than the cutoff: it is new
         again next time. The other way round it would be in no window at all.
         """
+        # The statements' own mode: under others '' is NULL, || adds up, texts come padded.
+        self._execute("SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION'", [])
         version = self._all("SELECT VERSION()", [])[0][0].decode()
         if "MariaDB" in version:
             self._execute("SET SESSION max_statement_time = %s", [seconds])
@@ -162,7 +168,7 @@ class MysqlDatabase(Database):
                             "a row must fit into one packet, and one is larger: "
                             "raise the server's max_allowed_packet"
                         )
-                    yield joined.split(queries.SEPARATOR)
+                    yield _fields(joined)
             except BaseException:
                 cursor.abandon()
                 self.close()
@@ -176,9 +182,6 @@ class MysqlDatabase(Database):
         with self._reasons(), self._connection.cursor() as cursor:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
-
-    def _numbers(self, statement: str, values: Sequence[object]) -> list[int]:
-        return [int(number or 0) for number in self._all(statement, values)[0]]
 
     @contextmanager
     def _reasons(self) -> Iterator[None]:
@@ -206,6 +209,18 @@ def explain(exc: pymysql.MySQLError, refused: str, reasons: Mapping[int, str] = 
     if number is not None and number in reasons:
         return f"{reasons[number]} (error {number})"
     return f"it answered {exc}: see the server's documentation"
+
+
+def _fields(joined: bytes) -> Row:
+    """The fields of a row. DatabaseError if a byte in one of them is taken for a separator."""
+    fields = joined.split(queries.SEPARATOR)
+    if len(fields) != FIELDS:
+        raise DatabaseError(
+            f"the texts of {queries.TABLE} must be readable as UTF-8, and one of "
+            f"{', '.join(queries.ROW)} is not, in the row that begins with {fields[0][:20]!r}: "
+            "give its column the character set that its bytes are in"
+        )
+    return fields
 
 
 def _beyond_reading(grant: str) -> bool:

@@ -8,12 +8,16 @@ functions, which round to milliseconds.
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from common import queries
+from common.column_types import check_types
 from common.errors import DatabaseError
 from common.feedback import utc_microseconds
 from common.votes_table import Database, Row, check_columns
@@ -57,11 +61,13 @@ class SqliteDatabase(Database):
         """The machine's clock when the snapshot began, in UTC."""
         return self._clock
 
-    def columns(self) -> frozenset[str]:
-        """The columns of the table; a missing table or needed column is an error."""
-        names = self._all("SELECT name FROM pragma_table_info(?)", [queries.TABLE])
-        found = frozenset(name.decode().lower() for (name,) in names)
-        return check_columns(found, f"the database {self._path}")
+    def columns(self) -> Mapping[str, str]:
+        """See `Database.columns`."""
+        named = self._all("SELECT name, type FROM pragma_table_info(?)", [queries.TABLE])
+        found = {name.decode().lower(): of.decode().lower() for name, of in named}
+        where = f"the database {self._path}"
+        check_types(check_columns(found, where), self.kind, where)
+        return found
 
     def has_feedback_index(self) -> bool:
         """Whether an index begins with feedback_at."""
@@ -87,7 +93,10 @@ class SqliteDatabase(Database):
     def _begin(self) -> datetime:
         """Begin the snapshot, which is what the first statement of a transaction sees."""
         self._connection.text_factory = bytes
-        self._connection.create_function("utc_us", 1, _utc_us, deterministic=True)
+        (encoding,) = self._all("PRAGMA encoding", [])[0]
+        read = partial(_utc_us, encoding.decode())
+        self._connection.create_function("utc_us", 1, read, deterministic=True)
+        self._connection.create_function("crc32", 1, _crc32, deterministic=True)
         self._connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
         clock = datetime.now(UTC)  # a file has no clock but its machine's
         with self._reasons():
@@ -105,12 +114,9 @@ class SqliteDatabase(Database):
                 votes = queries.VOTE_SEPARATOR.join(fields[len(queries.ROW) :])
                 yield [*fields[: len(queries.ROW)], votes]
 
-    def _all(self, statement: str, values: Sequence[object]) -> list[tuple[bytes, ...]]:
+    def _all(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         with self._reasons():
             return self._connection.execute(statement, values).fetchall()
-
-    def _numbers(self, statement: str, values: Sequence[object]) -> list[int]:
-        return [int(number or 0) for number in self._all(statement, values)[0]]
 
     def _overdue(self) -> bool:
         return time.monotonic() > self._deadline
@@ -142,9 +148,14 @@ def _utf8(value: bytes | float) -> bytes:
     return text.encode()
 
 
-def _utc_us(text: str | None) -> int | None:
+def _utc_us(encoding: str, text: bytes | None) -> int | None:
     """SQL function: the microseconds in UTC of a time, NULL where there is none."""
-    return None if text is None else utc_microseconds(text)
+    return None if text is None else utc_microseconds(text.decode(encoding, "replace"))
+
+
+def _crc32(value: object) -> int:
+    """SQL function: the CRC-32 of a value's text, as servers have it built in."""
+    return zlib.crc32(str(value).encode())
 
 
 def _microseconds(time: datetime) -> int:

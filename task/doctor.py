@@ -26,7 +26,7 @@ from common.registry.records import utc_text
 from common.serving.watch import Expected, check, verify_of
 from common.store import Store
 from common.store.directory import DirectoryStore
-from task import pipeline, publish, stages, versions
+from task import pipeline, publish, versions
 from task.rollout import unproved
 from task.stages import Loop
 
@@ -102,6 +102,7 @@ def _database(loop: Loop) -> Iterator[Finding]:
         yield table
         if table.answer == "ok":
             yield _try("index", lambda: _index(db))
+            yield _try("times", lambda: _times(db))
             yield _try("votes", lambda: _votes(loop, db))
 
 
@@ -133,6 +134,15 @@ def _index(db: Database) -> tuple[Answer, str]:
     return "warn", f"reading what changed will be slow without an index: {statement}"
 
 
+def _times(db: Database) -> tuple[Answer, str]:
+    if not (count := db.count_untimed()):
+        return "ok", f"feedback_at is {db.columns()['feedback_at'].upper()}, and can be read"
+    return "warn", (
+        f"{count:,} voted rows have a feedback_at that is no time, such as 2026-00-15 or "
+        "9999-12-31: they are learned from and never new; write the true time, or NULL"
+    )
+
+
 def _encryption(loop: Loop, db: Database) -> tuple[Answer, str]:
     if db.kind == "sqlite":
         return "ok", "a file needs none"
@@ -158,7 +168,7 @@ def _clock(db: Database, asked: datetime, answered: datetime) -> tuple[Answer, s
 
 
 def _votes(loop: Loop, db: Database) -> tuple[Answer, str]:
-    votes = db.count_votes(stages.last_cutoff(loop))
+    votes = pipeline.counted(loop, db)
     seen = f"{votes.total:,} votes, {votes.new:,} of them new"
     too_few = pipeline.enough(votes, loop.settings)
     return "ok", f"{seen}; a run now would be skipped ({too_few})" if too_few else seen

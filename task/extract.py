@@ -2,22 +2,29 @@
 
 The one edge of a run that touches the database. A full read streams every voted row; an
 incremental one reads what may have changed since the base's cutoff less an overlap (for votes
-committed late) and merges it in. Both give the same votes and the same fingerprint wherever a
-change of a vote moves its `feedback_at`.
+committed late) and merges it in. Both give the same votes and the same fingerprint: what an
+increment cannot see (deleted rows, ids that start again, changes that do not move `feedback_at`)
+shows when the snapshot is reconciled with the database, and then everything is read at once.
 """
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from common.database import Database
-from task.merge import merged
+from common.votes_table import Answers
+from task import merge, reconcile
 from task.snapshot import SCHEMA, BaseSnapshot, Snapshot, SnapshotWriter
 from task.tally import Tally
 from task.votes import Progress, VoteReader
+
+log = logging.getLogger(__name__)
 
 
 def extract(
@@ -39,12 +46,39 @@ def extract(
     """
     if full or (base is not None and base.source != db.identity):
         base = None
+    read = partial(_read, db, destination, db.answers(), last_verdict, overlap, progress)
+    snapshot = read(base)
+    if base is None or not (snapshot.differs or snapshot.repeated):
+        return snapshot
+    missed = "; ".join(map(str, snapshot.differs)) or "ids come twice"
+    log.warning(
+        "an increment must hold what the database holds, and this one did not (%s): all votes "
+        "are read again",
+        missed,
+        extra={"increments_reread": 1, "votes_in_database": snapshot.counted},
+    )
+    return replace(read(None), missed=snapshot.differs)
+
+
+def _read(
+    db: Database,
+    destination: Path,
+    answers: Answers,
+    last_verdict: datetime | None,
+    overlap: timedelta,
+    progress: Progress | None,
+    base: BaseSnapshot | None,
+) -> Snapshot:
+    """One read, reconciled with what the database answers in the same transaction."""
     reader = VoteReader(incremental=base is not None)
     tally = Tally(since=last_verdict, cutoff=db.clock())
     with SnapshotWriter(destination, tally) as writer:
         for votes in _votes(db, reader, base, overlap, progress):
             writer.add(votes)
-        counts, fingerprint = writer.close()
+        kept_out = reader.kept_out
+        if base is not None:
+            kept_out = reconcile.merged(merge.rejected(base.path), reader.ids, kept_out)
+        counts, fingerprint = writer.close(kept_out)
     return Snapshot(
         **vars(counts),
         path=destination,
@@ -61,6 +95,12 @@ def extract(
         checked=reader.checked,
         checked_rejected=reader.checked_rejected,
         fingerprint=fingerprint,
+        counted=reconcile.votes_in(answers),
+        ids=writer.sums.ids,
+        repeated=writer.sums.repeated,
+        untimed=reader.noted["untimed"],
+        missed=(),
+        differs=writer.sums.against(answers),
     )
 
 
@@ -77,4 +117,4 @@ def _votes(
         return
     rows = db.changed_rows(base.cutoff - overlap)
     changed = pa.concat_tables([SCHEMA.empty_table(), *reader.tables(rows, progress)])
-    yield from merged(base.path, changed, np.array(reader.ids, dtype=np.int64))
+    yield from merge.merged(base.path, changed, np.array(reader.ids, dtype=np.int64))

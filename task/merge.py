@@ -5,6 +5,7 @@ again; the new ones are sorted in where their ids belong. Only the increment is 
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import StoreError
+from task.reconcile import Cells, from_metadata
 from task.snapshot import SCHEMA
 
 Ids = npt.NDArray[np.int64]
@@ -39,6 +41,12 @@ def merged(base: Path, changed: pa.Table, reread: Ids) -> Iterator[pa.Table]:
     yield changed.slice(done)
 
 
+def rejected(base: Path) -> Cells:
+    """The rejected cells that a snapshot carries along."""
+    with _opened(base) as file:
+        return from_metadata(file.metadata.metadata)
+
+
 def _in_order(old: pa.Table, new: pa.Table) -> pa.Table:
     """Both, sorted by id; each is sorted already and they share none."""
     if not len(new):
@@ -48,6 +56,13 @@ def _in_order(old: pa.Table, new: pa.Table) -> pa.Table:
 
 
 def _batches(base: Path) -> Iterator[pa.Table]:
+    with _opened(base) as file:
+        for number in range(file.num_row_groups):
+            yield file.read_row_group(number)
+
+
+@contextmanager
+def _opened(base: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(base) as file:
             if not file.schema_arrow.equals(SCHEMA):
@@ -55,8 +70,7 @@ def _batches(base: Path) -> Iterator[pa.Table]:
                     f"the snapshot {base} must have the columns of this program's snapshots and "
                     "has others: read everything again with --full"
                 )
-            for number in range(file.num_row_groups):
-                yield file.read_row_group(number)
+            yield file
     except (OSError, pa.ArrowInvalid) as exc:
         raise StoreError(
             f"the snapshot {base} cannot be read ({exc}): read everything again with --full"

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from common.database import VoteCounts, open_votes
+from common.database import Database, VoteCounts, open_votes
 from common.errors import LeaseHeldError, RetrainError
+from common.registry.records import judged_total
 from common.settings import Settings
 from common.store import Store
 from task import deploy, folder, publish, stages
@@ -73,7 +75,13 @@ def attempt_at(loop: Loop, here: RunFolder, interrupt: Interrupt) -> Attempt:
 def count(loop: Loop) -> VoteCounts:
     """Votes in all and new ones, by the database's own count."""
     with open_votes(loop.settings) as db:
-        return db.count_votes(stages.last_cutoff(loop))
+        return counted(loop, db)
+
+
+def counted(loop: Loop, db: Database) -> VoteCounts:
+    """The same of an open database, beside what it held at the last verdict."""
+    before = judged_total(loop.registry.runs())
+    return replace(db.count_votes(stages.known_until(loop, db)), before=before)
 
 
 def enough(votes: VoteCounts, settings: Settings, *, counted: bool = False) -> str | None:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from common.errors import StoreError
+from task.reconcile import Cells, Difference, Sums, to_metadata
 from task.tally import Counts, Tally, text_bytes
 
 ROW_GROUP = 65_536  # votes: what writing and merging hold in memory
@@ -83,6 +84,12 @@ class Snapshot(Counts):
     checked: int  # cells that count for the share of rejects
     checked_rejected: int
     fingerprint: str  # hex SHA-256 of the votes' content, however they were read
+    counted: int  # votes in the database, learnable or not
+    ids: int  # different ids of rows with votes
+    repeated: int  # rows whose id another row has
+    untimed: int  # of this read: votes whose time is there and cannot be read
+    missed: tuple[Difference, ...]  # where an increment differed, so that all was read
+    differs: tuple[Difference, ...]  # where this snapshot differs from the database
 
 
 class SnapshotWriter:
@@ -93,6 +100,7 @@ class SnapshotWriter:
         self._partial = destination.with_name(destination.name + ".partial")
         self._tally = tally
         self._fingerprint = _Fingerprint()
+        self.sums = Sums()
         self._pending: list[pa.Table] = []
         self._rows = 0
         with _disk(destination):
@@ -114,11 +122,18 @@ class SnapshotWriter:
             self._pending = [table.slice(whole)]
             self._rows = len(table) - whole
 
-    def close(self) -> tuple[Counts, str]:
-        """Finish the file under its own name; the counts and the fingerprint."""
+    def close(self, rejected: Cells | None = None) -> tuple[Counts, str]:
+        """Finish the file under its own name; the counts and the fingerprint.
+
+        rejected: the cells that the file carries along for the next increment.
+        """
         if self._rows:
             self._write(pa.concat_tables(self._pending))
+        if rejected is not None:
+            self.sums.add_rejected(rejected)
         with _disk(self._destination):
+            if rejected is not None:
+                self._writer.add_key_value_metadata(to_metadata(rejected))
             self._writer.close()
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -142,6 +157,7 @@ class SnapshotWriter:
         votes = votes.unify_dictionaries().combine_chunks()
         self._tally.add(votes)
         self._fingerprint.add(votes)
+        self.sums.add(votes)
         with _disk(self._destination):
             self._writer.write_table(votes, row_group_size=ROW_GROUP)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from common.aws import client
-from common.database import open_votes
+from common.database import Database, open_votes
 from common.errors import ArtifactError, NotDoneError, UsageError
 from common.feedback import SPLIT_VERSION
 from common.healing import Healer
@@ -131,16 +131,30 @@ def last_cutoff(loop: Loop) -> datetime | None:
     return last_verdict(loop.registry.runs())
 
 
+def known_until(loop: Loop, db: Database) -> datetime | None:
+    """Until when votes have been judged, by a clock that can be believed.
+
+    UsageError: it lies ahead of the database's clock. A full read passes that cutoff over, and
+    every vote is new to it.
+    """
+    until = last_cutoff(loop)
+    if until is not None and loop.full and db.is_ahead(until):
+        log.warning("the last verdict's cutoff %s lies ahead of %s: passed over", until, db.clock())
+        return None
+    db.refuse_ahead(until)
+    return until
+
+
 def export(loop: Loop, folder: RunFolder) -> bool:
     """Read, validate and split the votes; returns whether validation lets the run go on."""
     settings = loop.settings
     with timed(loop, folder.make(), "export"), open_votes(settings) as db:
-        with _base_snapshot(loop, folder) as earlier, loop.bar("reading", None) as progress:
+        with _base_snapshot(loop, folder, db) as earlier, loop.bar("reading", None) as progress:
             snapshot = extract(
                 db,
                 folder.votes,
                 base=earlier,
-                last_verdict=last_cutoff(loop),
+                last_verdict=known_until(loop, db),
                 overlap=timedelta(minutes=settings.overlap_minutes),
                 full=loop.full,
                 progress=progress,
@@ -329,10 +343,19 @@ def timed(loop: Loop, folder: RunFolder, stage: str) -> Iterator[None]:
 
 
 @contextmanager
-def _base_snapshot(loop: Loop, folder: RunFolder) -> Iterator[BaseSnapshot | None]:
+def _base_snapshot(loop: Loop, folder: RunFolder, db: Database) -> Iterator[BaseSnapshot | None]:
     """The newest validated snapshot in the store, fetched for an incremental read."""
     records = [] if loop.full else publish.snapshots(loop.store)
     usable = [r for r in records if r.get("split_version") == SPLIT_VERSION]
+    for record in [r for r in usable if db.is_ahead(datetime.fromisoformat(r["cutoff"]))]:
+        log.warning(
+            "a snapshot's cutoff must not lie ahead of the database's clock, got %s of %s at %s: "
+            "it is not built upon",
+            record["cutoff"],
+            record["run_id"],
+            db.clock(),
+        )
+        usable.remove(record)
     if not usable:
         yield None
         return
@@ -367,7 +390,17 @@ def _read(snapshot: Snapshot) -> dict[str, Any]:
             "votes": snapshot.votes,
             "new_votes": snapshot.new_votes,
             "late": snapshot.late,
+            "counted": snapshot.counted,
+            "untimed": snapshot.untimed,
+            "reread": bool(snapshot.missed),
             **snapshot.splits,
+        },
+        "reconciliation": {
+            "votes_in_database": snapshot.counted,
+            "missed": [asdict(each) for each in snapshot.missed],
+            "differs": [asdict(each) for each in snapshot.differs],
+            "ids": snapshot.ids,
+            "repeated": snapshot.repeated,
         },
     }
 

@@ -14,6 +14,7 @@ from typing import Literal
 import pyarrow as pa
 
 from common.settings import Settings
+from task.reconcile import Difference
 from task.snapshot import SCHEMA, Snapshot
 
 ENOUGH = 30  # cells or votes, from which on a share says something
@@ -45,6 +46,8 @@ def check(snapshot: Snapshot, schema: pa.Schema, settings: Settings) -> tuple[Fi
         *_shares(snapshot, settings),
         _freshness(snapshot, settings.max_stale_days),
         _after_cutoff(snapshot),
+        _reconciled(snapshot),
+        _readable_times(snapshot),
     )
 
 
@@ -226,4 +229,51 @@ def _after_cutoff(snapshot: Snapshot) -> Finding:
         value=snapshot.late,
         bound=0,
         says=f"{snapshot.late} votes bear a time after the database's clock, and wait until then",
+    )
+
+
+def _reconciled(snapshot: Snapshot) -> Finding:
+    """Whether the snapshot holds what the database holds, read in full if need be."""
+    answer: Answer = "ok"
+    says = f"{snapshot.counted:,} votes in the database, each of them read or rejected"
+    if snapshot.repeated:
+        answer = "stop"
+        says = (
+            f"ids must be unique, {snapshot.ids + snapshot.repeated:,} rows have {snapshot.ids:,} "
+            "different ones: a view whose join repeats rows, or a table without a key"
+        )
+    elif snapshot.differs:
+        answer = "stop"
+        says = f"a full read differs from the database: {_listed(snapshot.differs)}"
+    elif snapshot.missed:
+        answer = "warn"
+        says = (
+            "rows were deleted, or changed without moving feedback_at, so all votes were read "
+            f"again: {_listed(snapshot.missed)} by increments"
+        )
+    return Finding(
+        name="reconciled",
+        answer=answer,
+        value=snapshot.repeated or len(snapshot.differs or snapshot.missed),
+        bound=0,
+        says=says,
+    )
+
+
+def _listed(differences: Iterable[Difference]) -> str:
+    return "; ".join(map(str, differences))
+
+
+def _readable_times(snapshot: Snapshot) -> Finding:
+    """Votes whose time is there and is none of the calendar: no increment need see them."""
+    count = snapshot.untimed
+    return Finding(
+        name="readable_times",
+        answer="warn" if count else "ok",
+        value=count,
+        bound=0,
+        says=f"{count:,} votes have a feedback_at that is no time, such as 2026-00-15 or "
+        "9999-12-31: they are learned from, and are never new"
+        if count
+        else "every feedback_at that is there can be read",
     )

@@ -12,13 +12,17 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from common import feedback
 from common.database import Row
 from common.errors import DatabaseError
+from common.feedback import FIRST_US, LAST_US
 from common.queries import PRESENT, ROW, TABLE, VOTE_SEPARATOR
+from task.reconcile import Cells, Rejected
 from task.snapshot import SCHEMA, Sample
 
 BATCH = 4_096  # rows that are held as Python objects
@@ -32,6 +36,7 @@ STYLES = ROW.index("recommended_styles")
 VOTES = len(ROW)
 UTC_TIME = SCHEMA.field("feedback_at").type
 NAIVE_TIME = pa.timestamp(UTC_TIME.unit)
+IDS = range(-(2**63), 2**63)  # what a snapshot can hold
 
 Progress = Callable[[int], None]
 
@@ -65,6 +70,12 @@ class VoteReader:
         self.samples: list[Sample] = []
         self.ids: list[int] = []  # of every row, voted or not, for an increment to replace
         self._incremental = incremental
+        self._kept_out = Rejected()
+
+    @property
+    def kept_out(self) -> Cells:
+        """The rejected cells."""
+        return self._kept_out.cells()
 
     def tables(self, rows: Iterable[Row], progress: Progress | None) -> Iterator[pa.Table]:
         """Tables of `SCHEMA`, in the order of the rows; `progress` is told the rows so far."""
@@ -88,22 +99,28 @@ class VoteReader:
     def _take(self, row: Row, cells: Sequence[Cell], batch: "_Batch") -> None:
         number = batch.add_row(row)
         # A row without a time is read again by every increment: its old faults are no news.
-        checked = not self._incremental or _time(row[FEEDBACK_AT]) is not None
+        timed = _time(row[FEEDBACK_AT]) is not None if self._incremental else None
+        checked = timed is not False
         self.cells += len(cells)
         self.checked += checked * len(cells)
         items = _items(row[STYLES])
         for cell in cells:
             fault = batch.add_vote(number, cell, items)
             if fault:
-                self._reject(fault, row[ID], cell)
+                timed = _time(row[FEEDBACK_AT]) is not None if timed is None else timed
+                self._reject(fault, row[ID], cell, timed)
                 self.checked_rejected += checked
 
     def _table(self, batch: "_Batch") -> pa.Table:
         table = batch.table()
-        self.noted.update(bad_score=batch.bad_scores, bad_time=batch.bad_times)
+        self.noted.update(
+            bad_score=batch.bad_scores, bad_time=batch.bad_times, untimed=batch.untimed
+        )
         return table
 
-    def _reject(self, fault: Fault, row_id: bytes, cell: Cell) -> None:
+    def _reject(self, fault: Fault, row_id: bytes, cell: Cell, timed: bool) -> None:
+        (number,) = _numbers([row_id])
+        self._kept_out.add(number, cell.style_index, cell.feedback, timed=timed)
         self.rejected[fault.reason] += 1
         if len(self.samples) < SAMPLES and self.rejected[fault.reason] <= SAMPLES_PER_REASON:
             self.samples.append(
@@ -121,7 +138,8 @@ class _Batch:
 
     def __init__(self) -> None:
         self.bad_scores = 0
-        self.bad_times = 0
+        self.bad_times = 0  # of rows
+        self.untimed = 0  # votes whose own time is there and cannot be read
         # One entry a row, in the order of ROW.
         self._of_rows: tuple[list[bytes], ...] = ([], [], [], [], [], [], [])
         # One entry a vote.
@@ -183,12 +201,15 @@ class _Batch:
 
     def _shared(self) -> dict[str, pa.Array]:
         """The columns that a row's votes have in common, shape (rows,) each."""
-        texts, users, images, faces, colours, created, voted = self._of_rows
+        texts, users, images, faces, colours, created, voted = map(_utf8, self._of_rows)
         ids = _numbers(texts)
         groups = [
             feedback.group(user.decode(), image.decode(), row_id)
             for row_id, user, image in zip(ids, users, images, strict=True)
         ]
+        times = self._times(voted)
+        unread = times.is_null().to_numpy(zero_copy_only=False) & (np.array(voted) != b"")
+        self.untimed += int(unread[self._row].sum())
         return {
             "analysis_id": pa.array(ids, pa.int64()),
             "group": pa.array(groups, pa.string()),
@@ -196,29 +217,48 @@ class _Batch:
             "face_shape": _looked_up(faces, feedback.face_shape),
             "skin_tone": _looked_up(colours, feedback.skin_tone),
             "created_at": self._times(created),
-            "feedback_at": self._times(voted),
+            "feedback_at": times,
         }
 
     def _times(self, texts: Sequence[bytes]) -> pa.Array:
         """Times in UTC, null where there is none; those that cannot be read are counted."""
-        given = [text or None for text in texts]
+        given = pa.array([text or None for text in texts], pa.string())
         try:
-            return pa.array(given, pa.string()).cast(NAIVE_TIME).cast(UTC_TIME)
+            times = given.cast(NAIVE_TIME).cast(pa.int64())
         except pa.ArrowInvalid:  # an offset, or no time at all: one by one
-            times = [_time(text) for text in texts]
-        self.bad_times += times.count(None) - given.count(None)
-        return pa.array(times, pa.int64()).cast(UTC_TIME)
+            times = pa.array([_time(text) for text in texts], pa.int64())
+        else:
+            short = pc.less(pc.binary_length(given), feedback.LEAST_TIME)
+            outside = pc.or_(pc.less(times, FIRST_US), pc.greater_equal(times, LAST_US))
+            times = pc.if_else(pc.or_(short, outside), None, times)
+        self.bad_times += times.null_count - given.null_count
+        return times.cast(UTC_TIME)
+
+
+def _utf8(texts: list[bytes]) -> list[bytes]:
+    """The texts themselves; where one is no UTF-8, its wrong bytes are replaced."""
+    try:
+        b"".join(texts).decode()
+    except UnicodeDecodeError:
+        return [text.decode("utf-8", "replace").encode() for text in texts]
+    return texts
 
 
 def _numbers(texts: Sequence[bytes]) -> list[int]:
     """The rows' ids. DatabaseError for one that is no number: no vote of it could be told again."""
     try:
-        return list(map(int, texts))
+        ids = list(map(int, texts))
     except ValueError:
         raise DatabaseError(
             f"every row of {TABLE} must have a whole number as its id, got a text or nothing: "
             "make id a number that the database gives (PRIMARY KEY, AUTO_INCREMENT)"
         ) from None
+    if ids and not (min(ids) in IDS and max(ids) in IDS):
+        raise DatabaseError(
+            f"the column id of {TABLE} must be at most {IDS[-1]}, got {max(ids, key=abs)}: "
+            "renumber those rows, or remove them"
+        )
+    return ids
 
 
 def _array(name: str, values: list[Any]) -> pa.Array:
@@ -236,7 +276,7 @@ def _looked_up(texts: Sequence[bytes], meaning: Callable[[str], str | None]) -> 
 
 
 def _time(text: bytes) -> int | None:
-    return feedback.utc_microseconds(text.decode())
+    return feedback.utc_microseconds(text.decode("utf-8", "replace"))
 
 
 @lru_cache(CACHED)
@@ -246,7 +286,7 @@ def _cells(votes: bytes) -> tuple[Cell, ...]:
     fields = votes.split(VOTE_SEPARATOR)
     for index, (vote, clicked) in enumerate(zip(fields[::2], fields[1::2], strict=True), 1):
         if vote:
-            text = vote.removeprefix(PRESENT).decode()
+            text = vote.removeprefix(PRESENT).decode("utf-8", "replace")
             cells.append(Cell(index, feedback.VOTES.get(text), clicked == b"1", len(text)))
     return tuple(cells)
 
@@ -270,7 +310,7 @@ def _lenient(text: bytes) -> object:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
-        return Fault("malformed_json", f"text of {len(text.decode())} characters")
+        return Fault("malformed_json", f"text of {len(text.decode('utf-8', 'replace'))} characters")
     return value
 
 

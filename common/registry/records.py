@@ -240,12 +240,29 @@ def _is_time(value: Any) -> bool:
 
 
 def last_verdict(runs: Iterable[Run]) -> datetime | None:
-    """The newest cutoff among the runs that reached a verdict; votes after it are new.
+    """The cutoff of the newest run that reached a verdict; votes after it are new.
 
     Skipped, failed and data-stopped runs judged nothing, so they do not move it.
     """
-    cutoffs = (run.cutoff for run in runs if run.state in VERDICT_STATES)
-    return max((cutoff for cutoff in cutoffs if cutoff is not None), default=None)
+    run = _judged(runs)
+    return run.cutoff if run else None
+
+
+def judged_total(runs: Iterable[Run]) -> int | None:
+    """How many votes the database held at the last verdict; None before any, or if not noted."""
+    run = _judged(runs)
+    total = run.counts.get("counted") if run else None
+    return total if isinstance(total, int) else None
+
+
+def _judged(runs: Iterable[Run]) -> Run | None:
+    """The newest run that reached a verdict.
+
+    By its lease's number, which only grows: by its time, a run made with a clock that was ahead
+    would be the newest until that time has come.
+    """
+    judged = ((r.fencing, r.cutoff, r) for r in runs if r.state in VERDICT_STATES and r.cutoff)
+    return max(judged, key=lambda each: each[:2], default=(0, None, None))[2]
 
 
 ANCHOR_LASTS = timedelta(days=365)

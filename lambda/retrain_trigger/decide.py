@@ -53,7 +53,7 @@ def decide(known: Known, policy: Policy, now: datetime) -> Decision:
     """Whether to launch, by the first rule that applies."""
     launch, reason = _first(known, policy, now)
     votes = known.votes
-    needed = max(0, policy.min_total - votes.total, policy.min_new - votes.new)
+    needed = max(0, policy.min_total - votes.total, policy.min_new - votes.fresh)
     return Decision(launch=launch, reason=f"{reason}{votes.unread()}", needed=needed)
 
 
@@ -83,7 +83,7 @@ def _enough(known: Known, policy: Policy, now: datetime) -> tuple[bool, str]:
     shortage = votes.shortage(min_total=policy.min_total, min_new=policy.min_new)
     if shortage is None:
         return True, _counted(known)
-    if votes.total >= policy.min_total and votes.new >= 1 and _aged(known, policy, now):
+    if votes.total >= policy.min_total and votes.fresh >= 1 and _aged(known, policy, now):
         return True, f"the last verdict is over {policy.max_age_days:,} days old: {_counted(known)}"
     return False, shortage
 
@@ -103,4 +103,6 @@ def _aged(known: Known, policy: Policy, now: datetime) -> bool:
 
 def _counted(known: Known) -> str:
     since = f" since {utc_text(known.last_verdict)}" if known.last_verdict else ""
-    return f"{known.votes.total:,} votes, {known.votes.new:,} of them new{since}"
+    votes = known.votes
+    then = f", when there were {votes.before:,}" if votes.fresh > votes.new else ""
+    return f"{votes.total:,} votes, {votes.new:,} of them new{since}{then}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from common.database import VoteCounts
 from common.errors import AlreadyClaimedError, LaunchError, LeaseHeldError, UsageError
 from common.registry import Registry
-from common.registry.records import OPEN_STATES, Run, last_verdict, utc_text
+from common.registry.records import OPEN_STATES, Run, judged_total, last_verdict, utc_text
 from common.settings import Settings
 from retrain_trigger import heal, metrics
 from retrain_trigger.decide import Decision, Known, Policy, decide
@@ -121,7 +121,7 @@ def _known(trigger: Trigger, runs: list[Run], hung: list[Run]) -> Known:
         lease = None
     launched = (run.created_at for run in runs if run.state != "skipped" and not _unbegun(run))
     return Known(
-        votes=trigger.count(judged),
+        votes=replace(trigger.count(judged), before=judged_total(runs)),
         last_verdict=judged,
         last_launch=max(launched, default=None),
         lease=lease,

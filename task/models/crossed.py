@@ -42,6 +42,9 @@ INTERCEPT_VARIANCE = 4.0
 """The real votes' own mean from some ten votes on, whatever the base data say. Not a flat prior:
 after one dislike it answered .03 everywhere (excess .30, now .20, at three votes; .18, .14 at ten).
 """
+STILL = 10
+"""So many rounds in which no prediction moved settle a fit whatever its variances do: where every
+score is the same, they go to and fro and nothing depends on them."""
 _NOISE = 1e-6
 """Least residual variance of a score, so that scores without any spread can be fitted."""
 
@@ -160,6 +163,7 @@ class _Fit:
         if self.at is not None:
             self.eta += self.trust[:, None, None] * self.at
         self.moving = np.full(fits, bool(contexts * styles))
+        self.still = np.zeros(fits, dtype=np.int64)
 
     def _sorted(self, votes: Floats) -> NDArray[np.intp]:
         """The seen styles, those with votes in few contexts first, as blocks want them."""
@@ -225,7 +229,9 @@ class _Fit:
         statistics = of_contexts(above[:, None], left, self.variances.patterns)
         restless = np.maximum(restless, self.variances.score(OF_CONTEXT, part, *statistics))
         far = np.abs(move).max(axis=(1, 2), initial=0.0)
-        self.moving[part] = (far >= TOLERANCE) | (restless >= VARIANCE_TOLERANCE)
+        self.still[part] = np.where(far < TOLERANCE, self.still[part] + 1, 0)
+        restless = (restless >= VARIANCE_TOLERANCE) & (self.still[part] < STILL)
+        self.moving[part] = (far >= TOLERANCE) | restless
 
     def effects(self, rounds: int) -> Effects:
         """The posterior means of all effects, on the whole grid."""

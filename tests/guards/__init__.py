@@ -17,6 +17,7 @@ from tests.guards import (
     loop,
     page,
     places,
+    reading,
     rights,
     service,
     serving,
@@ -46,4 +47,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *fit.MUTANTS,
     *folds.MUTANTS,
     *gate.MUTANTS,
+    *reading.MUTANTS,
 )

@@ -58,16 +58,6 @@ def test_changed_withdrawn_and_late_votes_are_found(
     assert (incremental.splits, incremental.likes) == (full.splits, full.likes)
 
 
-def test_a_change_older_than_the_overlap_waits_for_a_full_read(
-    history: History, tmp_path: Path, base: BaseSnapshot
-) -> None:
-    history.store(analysis(31, "good", feedback_at="2026-02-28 22:59:59"))
-
-    incremental, full = both(history, tmp_path, base)
-
-    assert full.votes == incremental.votes + 1
-
-
 def test_votes_without_a_time_are_read_again_each_time(history: History, tmp_path: Path) -> None:
     # Given a base with votes of unknown time
     history.store(

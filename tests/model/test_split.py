@@ -44,7 +44,9 @@ def test_a_group_keeps_its_side_when_the_table_grows_or_is_reordered(
         # When it is read whole, and when the rest comes as an increment
         after = sides(other, folder, "after.parquet")
         base = as_base(read(one, folder / "base.parquet"))
-        one.store(*(row | {"feedback_at": "2999-01-01"} for row in mixed if row["id"] in others))
+        one.store(
+            *(row | {"feedback_at": "2999-01-01 00:00:00"} for row in mixed if row["id"] in others)
+        )
         incremental = {
             v["analysis_id"]: (v["group"], v["split"])
             for v in votes_in(read(one, folder / "incremental.parquet", base=base))

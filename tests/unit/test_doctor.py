@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from common.store.s3 import S3Store
 
 CHECKS = [
-    *("password", "database", "rights", "encryption", "clock", "table", "index", "votes"),
+    *("password", "database", "rights", "encryption", "clock", "table", "index", "times", "votes"),
     *("store", "registry", "active version", "hold", "lease", "serving"),
     *("work folder", "log folder", "torch"),
 ]

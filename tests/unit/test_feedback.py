@@ -156,8 +156,9 @@ def test_a_reason_that_is_no_text_is_none(value: object) -> None:
         ("2026-01-02T03:04:05.000006", datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)),
         ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         ("2026-01-02 12:04:05+09:00", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        (" 2026-01-02 ", datetime(2026, 1, 2, tzinfo=UTC)),
-        ("1969-12-31T23:59:59.999999", datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+        (" 2026-01-02 03:04 ", datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+        ("1971-01-01T00:00:00", datetime(1971, 1, 1, tzinfo=UTC)),
+        ("2999-12-30T23:59:59.5", datetime(2999, 12, 30, 23, 59, 59, 500_000, tzinfo=UTC)),
     ],
 )
 def test_a_time_without_an_offset_is_utc_and_others_are_converted(
@@ -176,6 +177,14 @@ def test_a_time_without_an_offset_is_utc_and_others_are_converted(
         "yesterday",
         "0000-00-00 00:00:00",  # MySQL's zero date
         "2026-02-30 00:00:00",
+        "2026-00-15 00:00:00",
+        "2026-09-31 00:00:00",
+        "2026-01-02",  # a day: what came after a cutoff on it cannot be told
+        "1970-01-01 00:00:00",  # a clock that was never set
+        "1970-12-31 23:59:59.999999",
+        "1971-01-01 08:59:59+09:00",
+        "2999-12-31 00:00:00",
+        "9999-12-31 23:59:59",  # the end of all days
         "20260102",  # a number, not a date
         "1767323045",
         "0001-01-01T00:00:00+09:00",  # before the calendar begins

@@ -25,6 +25,11 @@ def known(total: int = 63, new: int = 12, **changes: object) -> Known:
     return replace(KNOWN, votes=VoteCounts(total=total, new=new), **changes)  # type: ignore[arg-type]
 
 
+def moved(before: int) -> Known:
+    """63 votes, none of them new, where there were other ones at the last verdict."""
+    return replace(KNOWN, votes=VoteCounts(total=63, new=0, before=before))
+
+
 def policy(**changes: object) -> Policy:
     return replace(POLICY, **changes)  # type: ignore[arg-type]
 
@@ -38,6 +43,10 @@ def policy(**changes: object) -> Policy:
         (known(49, 49), policy(), False, "too few votes: 49 of 50"),
         (known(63, 4), policy(), False, "nothing new: 4 of 5 votes since the last verdict"),
         (known(63, 0), policy(min_new=1), False, "nothing new: 0 of 1"),
+        # Votes that were deleted, or came with times from before the last verdict.
+        (moved(70), policy(), True, "63 votes, 0 of them new since 2026-11-15T02:00:05Z, when"),
+        (moved(58), policy(), True, "when there were 58"),
+        (moved(59), policy(), False, "nothing new: 4 of 5 votes since the last verdict"),
         (known(63, 0), policy(min_new=0), True, "63 votes, 0 of them new"),
         (known(63, 63, last_verdict=None), policy(), True, "63 votes, 63 of them new"),
         # The minimums are skipped, and nothing else.

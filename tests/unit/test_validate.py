@@ -44,6 +44,12 @@ GOOD = Snapshot(
     newest=NOW - timedelta(days=1),
     duplicate_share=0.1,
     busiest_share=0.1,
+    counted=100,
+    ids=80,
+    repeated=0,
+    untimed=0,
+    missed=(),
+    differs=(),
 )
 
 
@@ -70,7 +76,7 @@ def test_good_votes_pass_every_check() -> None:
     findings = check(GOOD, SCHEMA, Settings())
 
     assert {f.answer for f in findings} == {"ok"}
-    assert len({f.name for f in findings}) == len(findings) == 12
+    assert len({f.name for f in findings}) == len(findings) == 14
     assert not stopped(findings)
 
 
