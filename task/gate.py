@@ -21,6 +21,7 @@ from task.checks import Answer, Check, check_of, plain, share, signed
 from task.evaluate import Against, Difference, Evaluation
 from task.harm import ENOUGH, Gain, Posterior, lower_bound, needed, posterior
 from task.intervals import Interval
+from task.refit import MOST, MOST_OF_A_STYLE
 from task.risk import Budget, describe
 
 Decision = Literal["promote", "reject", "inconclusive"]
@@ -262,8 +263,9 @@ def _self_test(problem: str | None) -> Check:
 def _refit(evaluation: Evaluation) -> Check:
     found = evaluation.refit
     says = (
-        f"the model that ships is {found.overall:.2f} times as far from its folds' mean as they "
-        f"are (at most 1), {found.worst_style:.2f} times on the worst style (at most 3)"
+        f"the model that ships is {found.overall:.2f} times as far from its folds' mean as the "
+        f"farthest fold (at most {MOST:.0f}), {found.worst_style:.2f} times on the worst style (at "
+        f"most {MOST_OF_A_STYLE:.0f}); squared"
     )
     return check_of("refit", "pass" if found.alike else "fail", found.overall, 1.0, says)
 

@@ -200,8 +200,8 @@ CHECKS = {
         better="lower",
         measures="distance",
         change={
-            "pass": "A model fitted on all votes that lies further from its folds than {bound} "
-            "times their own scatter.",
+            "pass": "A model fitted on all votes that lies farther from its folds' mean than the "
+            "farthest of them.",
             "fail": "A model fitted on all votes that answers like those of its folds.",
         },
     ),

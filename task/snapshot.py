@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -214,3 +214,36 @@ def _disk(path: Path) -> Iterator[None]:
             f"the snapshot {path} cannot be written ({exc.strerror or exc}): "
             "free some space or choose another WORK_DIR, then run again"
         ) from exc
+
+
+def snapshot_record(snapshot: Snapshot) -> dict[str, Any]:
+    """What `run.json` says about the reading."""
+    last = snapshot.last_verdict_cutoff
+    return {
+        "source": snapshot.source,
+        "mode": snapshot.mode,
+        "base_run_id": snapshot.base_run_id,
+        "cutoff": snapshot.cutoff.isoformat(),
+        "last_verdict_cutoff": last.isoformat() if last else None,
+        "data_fingerprint": snapshot.fingerprint,
+        "samples": [asdict(sample) for sample in snapshot.samples],
+        "counts": {
+            "read": snapshot.read,
+            "rejected_by_reason": dict(snapshot.rejected),
+            "noted": dict(snapshot.noted),
+            "votes": snapshot.votes,
+            "new_votes": snapshot.new_votes,
+            "late": snapshot.late,
+            "counted": snapshot.counted,
+            "untimed": snapshot.untimed,
+            "reread": bool(snapshot.missed),
+            **snapshot.splits,
+        },
+        "reconciliation": {
+            "votes_in_database": snapshot.counted,
+            "missed": [asdict(each) for each in snapshot.missed],
+            "differs": [asdict(each) for each in snapshot.differs],
+            "ids": snapshot.ids,
+            "repeated": snapshot.repeated,
+        },
+    }

@@ -52,7 +52,7 @@ from task.folder import RunFolder
 from task.host import Host
 from task.prepare import CELLS, PREPARED
 from task.risk import budget
-from task.snapshot import BaseSnapshot, Snapshot
+from task.snapshot import BaseSnapshot, snapshot_record
 from task.tally import microseconds
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def export(loop: Loop, folder: RunFolder) -> bool:
             task_arn=loop.host.task_arn,
             threads=1,
             findings=[asdict(finding) for finding in findings],
-            **_read(snapshot),
+            **snapshot_record(snapshot),
         )
     return not validate.stopped(findings)
 
@@ -370,39 +370,6 @@ def _base_snapshot(loop: Loop, folder: RunFolder, db: Database) -> Iterator[Base
         )
     finally:
         path.unlink(missing_ok=True)
-
-
-def _read(snapshot: Snapshot) -> dict[str, Any]:
-    """What `run.json` says about the reading."""
-    last = snapshot.last_verdict_cutoff
-    return {
-        "source": snapshot.source,
-        "mode": snapshot.mode,
-        "base_run_id": snapshot.base_run_id,
-        "cutoff": snapshot.cutoff.isoformat(),
-        "last_verdict_cutoff": last.isoformat() if last else None,
-        "data_fingerprint": snapshot.fingerprint,
-        "samples": [asdict(sample) for sample in snapshot.samples],
-        "counts": {
-            "read": snapshot.read,
-            "rejected_by_reason": dict(snapshot.rejected),
-            "noted": dict(snapshot.noted),
-            "votes": snapshot.votes,
-            "new_votes": snapshot.new_votes,
-            "late": snapshot.late,
-            "counted": snapshot.counted,
-            "untimed": snapshot.untimed,
-            "reread": bool(snapshot.missed),
-            **snapshot.splits,
-        },
-        "reconciliation": {
-            "votes_in_database": snapshot.counted,
-            "missed": [asdict(each) for each in snapshot.missed],
-            "differs": [asdict(each) for each in snapshot.differs],
-            "ids": snapshot.ids,
-            "repeated": snapshot.repeated,
-        },
-    }
 
 
 def _problem(model: Path) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -32,9 +33,11 @@ def grown(fresh_home: Home, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 def folds(folder: Path) -> dict[str, int]:
-    """The fold of each group, by its hash."""
-    votes = pq.read_table(folder / "votes.parquet", columns=["group"]).to_pylist()
-    return {vote["group"]: int(vote["group"][16:32], 16) % 10 for vote in votes}
+    """The fold of each group that had voted by the cutoff, by its hash."""
+    cutoff = datetime.fromisoformat(json.loads((folder / "run.json").read_bytes())["cutoff"])
+    votes = pq.read_table(folder / "votes.parquet", columns=["group", "feedback_at"]).to_pylist()
+    known = [vote for vote in votes if not vote["feedback_at"] or vote["feedback_at"] <= cutoff]
+    return {vote["group"]: int(vote["group"][16:32], 16) % 10 for vote in known}
 
 
 def test_a_person_or_photo_is_held_out_once_and_in_the_same_fold_for_ever(

@@ -90,7 +90,7 @@ def learned(home: Home, done: Done) -> tuple[object, ...]:
         digest(here / "cells.safetensors"),
         digest(here / "model" / "model.safetensors"),
         digest(here / "model" / "table.safetensors"),
-        {name: counts[name] for name in ("read", "rejected_by_reason", "votes", "test")},
+        {name: counts[name] for name in ("read", "rejected_by_reason", "votes")},
     )
 
 

@@ -82,8 +82,8 @@ def task_stories(cloud: Emulated) -> None:
     any_better = {"RETRAIN_MIN_IMPROVEMENT": "-0.9", **few}
     task_runs(cloud, "s-20270110T020000Z", code=0, state="served", **any_better)
     cloud.vote(WORLD, 600, seed=3)
-    high = {"RETRAIN_MIN_IMPROVEMENT": "0.9"}
-    task_runs(cloud, "s-20270117T020000Z", code=0, state="rejected", **high, **few)
+    deaf = {"RETRAIN_REAL_DATA_WEIGHT": "0"}
+    task_runs(cloud, "s-20270117T020000Z", code=0, state="rejected", **deaf, **few)
     task_runs(
         cloud, "s-20270124T020000Z", code=1, state="failed", DATABASE_URL="mysql://x@127.0.0.1:1/x"
     )

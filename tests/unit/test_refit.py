@@ -107,7 +107,7 @@ def test_a_refit_on_labels_of_which_a_tenth_is_flipped_is_caught(sound: Fitted) 
 def folds(spread: float) -> Floats:
     """Ten folds around 0 in logits, half of them this far on either side: (10, *SHAPE)."""
     sides = np.resize([spread, -spread], 10)[:, None, None, None]
-    return np.asarray(1 / (1 + np.exp(-np.broadcast_to(sides, (10, *SHAPE)))))
+    return np.array(1 / (1 + np.exp(-np.broadcast_to(sides, (10, *SHAPE)))))
 
 
 def at(logit: float) -> Floats:
@@ -115,11 +115,19 @@ def at(logit: float) -> Floats:
 
 
 @pytest.mark.parametrize("distance, alike", [(0.0, True), (0.19, True), (0.21, False)])
-def test_the_bound_is_the_folds_own_scatter(distance: float, alike: bool) -> None:
+def test_the_bound_is_the_farthest_fold(distance: float, alike: bool) -> None:
     found = compare(at(distance), folds(0.2), np.ones(SHAPE))
 
     assert found.alike is alike
     assert found.overall == pytest.approx(distance**2 / (0.2**2 + 0.01**2))
+
+
+def test_where_two_answers_are_open_the_whole_may_take_the_one_that_one_fold_took() -> None:
+    tables = folds(0.0)
+    tables[3] = at(1.0)
+
+    assert compare(at(0.9), tables, np.ones(SHAPE)).alike
+    assert not compare(at(1.2), tables, np.ones(SHAPE)).alike
 
 
 def test_cells_without_votes_do_not_count() -> None:
