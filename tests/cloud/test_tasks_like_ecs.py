@@ -63,7 +63,7 @@ def exit_code(task: Mapping[str, Any]) -> int | None:
     [
         ({"cluster": "other"}, "ClusterNotFoundException"),
         ({"taskDefinition": "other:1"}, "TaskDefinition not found"),
-        ({"taskDefinition": "small:2"}, "TaskDefinition not found"),
+        ({"taskDefinition": "small:999"}, "TaskDefinition not found"),
         ({"networkConfiguration": None}, "Network Configuration must be provided"),
         (
             {"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}},
