@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common import logs
+from common.console import steady
 from common.errors import RetrainError, UsageError
 from common.registry.records import check_run_id
 from common.settings import Settings, load
@@ -151,6 +152,7 @@ def _failed(
 
 
 if __name__ == "__main__":
+    steady()
     status = main()
     # What is done is done: while the interpreter shuts down, a signal would change the status.
     for number in SIGNALS:
