@@ -22,6 +22,7 @@ from common import logs
 from common.console import steady
 from common.errors import RetrainError, UsageError
 from common.registry.records import check_run_id
+from common.setting_rules import trimmed
 from common.settings import Settings, load
 from task import cli, host
 from task.interrupt import SIGNALS, Interrupt, Stop
@@ -121,7 +122,7 @@ def _log(level: str, settings: Settings, run_id: str | None) -> None:
 
 
 def _secrets(password: str | None) -> list[str]:
-    return [password] if password else []
+    return [trimmed(password)] if password else []
 
 
 def _bar(title: str, total: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
