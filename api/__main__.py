@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from common import logs
+from common.console import steady
 from common.errors import RetrainError, UsageError
 from common.settings import Settings, load
 
@@ -106,4 +107,5 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

@@ -23,6 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.console import steady
+
 if TYPE_CHECKING:
     from bench.figure import Figure
 
@@ -115,4 +117,5 @@ def _figure(name: str) -> Figure:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

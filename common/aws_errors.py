@@ -1,10 +1,12 @@
 """What AWS refused, in this system's words: the code, the operation, and what to do about it.
 
-AWS's own sentences are not repeated. They name accounts and sessions, and the code says as much.
+AWS's own sentences are repeated only where the code does not say as much, and without account
+numbers: ECS has one code for a subnet that is gone and for a request that came too soon.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,6 +54,9 @@ _REMEDIES = {
     ),
 }
 _BY_CODE = {code: remedy for remedy, codes in _REMEDIES.items() for code in codes.split()}
+_ACCOUNT = re.compile(r"\b\d{12}\b")
+LONGEST = 300
+"""Characters of AWS's own words that are repeated."""
 _OUTAGE = "see that this network reaches AWS and that AWS is up, then run again"
 
 
@@ -69,18 +74,32 @@ def status(error: ClientError | BotoCoreError) -> int | None:
     return None
 
 
-def told(error: ClientError | BotoCoreError, setting: str) -> str:
-    """The value and the remedy of an error's text, as in `AccessDenied to PutObject: allow …`."""
+def sentence(error: ClientError | BotoCoreError) -> str:
+    """AWS's own words, without account numbers; "" if it had none."""
+    said = (
+        error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else ""
+    )
+    return _ACCOUNT.sub("ACCOUNT", " ".join(str(said).split()))[:LONGEST]
+
+
+def told(error: ClientError | BotoCoreError, setting: str, *, words: bool = False) -> str:
+    """The value and the remedy of an error's text, as in `AccessDenied to PutObject: allow …`.
+
+    words: with AWS's own, as in `InvalidParameterException to RunTask ("…"): correct …`.
+    """
     found = code(error)
     known = _BY_CODE.get(found) or _BY_CODE.get(str(status(error))) or _OUTAGE
     asked = f" to {error.operation_name}" if isinstance(error, ClientError) else ""
-    return f"{found}{asked}: {known.format(setting=setting)}"
+    said = f' ("{text}")' if words and (text := sentence(error)) else ""
+    return f"{found}{asked}{said}: {known.format(setting=setting)}"
 
 
 @contextmanager
-def as_error(kind: type[RetrainError], rule: str, setting: str) -> Iterator[None]:
+def as_error(
+    kind: type[RetrainError], rule: str, setting: str, *, words: bool = False
+) -> Iterator[None]:
     """What AWS refuses in here becomes a `kind` that begins with the rule."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise kind(f"{rule}, got {told(error, setting)}") from error
+        raise kind(f"{rule}, got {told(error, setting, words=words)}") from error

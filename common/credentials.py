@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from common import aws, logs
 from common.errors import DatabaseError, RetrainError, UsageError
+from common.setting_rules import trimmed
 from common.settings import Settings
 from common.votes_table import ServerAddress
 
@@ -123,12 +124,12 @@ def _parsed(text: str, user: str) -> Login:
         content = None
     found = content if isinstance(content, dict) else {"password": text}
     user, password = found.get("username") or user, found.get("password")
-    if not (isinstance(password, str) and password and isinstance(user, str)):
+    if not (isinstance(password, str) and trimmed(password) and isinstance(user, str)):
         raise DatabaseError(
             "the secret in DB_SECRET_ARN must be JSON with texts `password` and, if it is not "
             "DATABASE_URL's, `username`, or the password alone; got something else: store it so"
         )
-    return Login(user=user, password=password)
+    return Login(user=user, password=trimmed(password))
 
 
 class IamToken(Credential):

@@ -95,6 +95,6 @@ class NotDoneError(RetrainError):
 
 
 class InterruptedRunError(RetrainError):
-    """SIGTERM or SIGINT: the run stops, releases its lease and promotes nothing (exit 143)."""
+    """A signal to stop: the run ends, releases its lease and promotes nothing (exit 143)."""
 
     exit_code = 143

@@ -36,6 +36,9 @@ SCORE_KEYS = ("ml_confidence", "ml_confidence_score", "score")
 # In a row, as in Unicode's stream-safe text (UAX #15): composing takes time with the square of it.
 MOST_MARKS = 30
 PERCENT = 100  # a score above 1 is a percentage; above 100 it is nonsense
+# A probability or cosine in 32-bit floats misses 1 by a few times 1.2e-7, and nobody who counts
+# in percent means 1.000001 %.
+ROUNDING = 1e-6
 
 ANONYMOUS = "anonymous"
 # Constants, not settings: models of different split versions are not comparable.
@@ -138,8 +141,9 @@ def item_reason(item: Mapping[str, object]) -> str | None:
 def score(value: object) -> tuple[float | None, bool]:
     """(score in 0..1 or None, whether a value was there that is no score).
 
-    A value above 1 is a percentage. NaN, negative, above 100, text and truth values are
-    missing and counted; None is missing and is nobody's fault.
+    A value above 1 is a percentage; above either bound by rounding alone, it is that bound.
+    NaN, negative, above 100, text and truth values are missing and counted; None is missing
+    and is nobody's fault.
     """
     if type(value) is float and 0.0 <= value <= 1.0:  # nearly every one
         return value, False
@@ -147,9 +151,10 @@ def score(value: object) -> tuple[float | None, bool]:
         return None, False
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None, True
-    if not 0 <= value <= PERCENT:  # NaN is not, either
+    if not 0 <= value <= PERCENT * (1 + ROUNDING):  # NaN is not, either
         return None, True
-    return (value / PERCENT if value > 1 else float(value)), False
+    share = value if value <= 1 + ROUNDING else value / PERCENT
+    return min(float(share), 1.0), False
 
 
 def utc_microseconds(text: str) -> int | None:

@@ -12,6 +12,17 @@ from common.setting_rules import Rule
 
 FORMER: Mapping[str, str | None] = {"min_test_votes": "min_test_groups", "worth_detecting": None}
 """Former name → name of today; None for one without effect."""
+OLDER: Mapping[str, str | None] = {
+    **FORMER,
+    "min_feedback": "min_feedback_count",
+    "min_new": "min_new_feedback",
+    "real_weight": "real_data_weight",
+    "epochs": "max_epochs",
+    "patience": "early_stopping_patience",
+    "lr": "learning_rate",
+    "random_seed": "seed",
+}
+"""Names that people know from options and older programs → name of today, for "did you mean"."""
 _IGNORED = Rule(section="deployment", kind=float, optional=False, says="without effect")
 
 

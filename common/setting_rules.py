@@ -8,11 +8,14 @@ the same, but the Lambda that shares this module has little beyond the standard 
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from common.errors import UsageError
 
 PAGE = "docs/settings.md"
+_QUOTES = "\"'`“”‘’"
+_SURELY = 0.85  # of a former name: a letter or two may differ
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
 
@@ -53,6 +56,8 @@ def checked(name: str, rule: Rule, value: object, *, origin: str = "") -> object
     """
     if rule.optional and (value is None or value == ""):
         return None
+    if rule.secret and isinstance(value, str):
+        value = trimmed(value)
     typed = _typed(rule.kind, value)
     if typed is None:
         got = _kind_of(value) if rule.hidden else shown(value)
@@ -62,6 +67,11 @@ def checked(name: str, rule: Rule, value: object, *, origin: str = "") -> object
     else:
         _check_bounds(name, rule, float(typed), value, origin)
     return typed
+
+
+def trimmed(secret: str) -> str:
+    """A secret without the line break that a file or `echo` put at its end; blanks may be its."""
+    return secret.rstrip("\r\n")
 
 
 def _typed(kind: type, value: object) -> bool | int | float | str | None:
@@ -117,6 +127,8 @@ def _check_text(name: str, rule: Rule, text: str, origin: str) -> None:
             f"{name} must be one line of text, got a control character{origin}; "
             "remove line breaks and invisible characters"
         )
+    if name.endswith("_url"):
+        _check_copied(name, text, origin)
     if name.endswith("_url") and _holds_password(text):
         raise UsageError(
             f"{name} must not hold a password: addresses are logged and shared{origin}; remove "
@@ -124,24 +136,57 @@ def _check_text(name: str, rule: Rule, text: str, origin: str) -> None:
         )
 
 
+def _check_copied(name: str, text: str, origin: str) -> None:
+    """Refuse what copying adds to an address; not echoed, it may bear a password."""
+    found = [
+        says
+        for says, is_so in (
+            ("quotes around it", text[0] in _QUOTES or text[-1] in _QUOTES),
+            ("blanks around it", text != text.strip()),
+            ("a blank in it", not _is_file(text) and bool(re.search(r"://.*\s", text))),
+            ("a slash at its end", name == "database_url" and text.endswith("/")),
+        )
+        if is_so
+    ]
+    if found:
+        raise UsageError(
+            f"{name} must be an address and nothing else, got {found[0]}{origin}; remove it (in "
+            "an address a blank is %20)"
+        )
+
+
+def _is_file(address: str) -> bool:
+    scheme, separator, _ = address.lower().partition("://")
+    return bool(separator) and scheme in ("sqlite", "file")
+
+
 def _holds_password(address: str) -> bool:
     """True for `user:password@host`, or a password among the query's parameters.
 
     Read by hand: urlsplit takes a `/` or `#` in a password for the end of the host.
     """
-    scheme, separator, rest = address.lower().partition("://")
-    if separator and scheme in ("sqlite", "file"):
+    if _is_file(address):
         return False
+    scheme, _, rest = address.lower().partition("://")
     rest = rest or scheme
     user = rest.rpartition("@")[0]
     keys = {pair.partition("=")[0] for pair in rest.partition("?")[2].split("&")}
     return ":" in user or bool(keys & {"password", "passwd", "pwd"})
 
 
-def suggestion(name: object, known: Iterable[str]) -> str:
-    """ "did you mean batch_size?", or to remove it when nothing known comes near."""
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"did you mean {near[0]}?" if near else "remove it"
+def suggestion(
+    name: object, known: Iterable[str], older: Mapping[str, str | None] | None = None
+) -> str:
+    """ "did you mean batch_size?", or to remove it when nothing known comes near.
+
+    older: names of before → those of today, which come first: by its letters alone min_feedback
+    is nearer to min_new_feedback than to min_feedback_count, which it was.
+    """
+    former = difflib.get_close_matches(str(name), list(older or ()), n=1, cutoff=_SURELY)
+    near = [(older or {})[old] for old in former] or difflib.get_close_matches(
+        str(name), list(known), n=1
+    )
+    return f"did you mean {near[0]}?" if near and near[0] else "remove it"
 
 
 def shown(value: object) -> str:

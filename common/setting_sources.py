@@ -5,10 +5,13 @@ ignored is worse than none. Names in the environment or `.env` that do not begin
 belong to others (`.env` is often the application's own) and are passed over.
 """
 
+import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from common.errors import UsageError
+from common.former_settings import FORMER, OLDER
 from common.setting_rules import PAGE, Rule, checked, shown, suggestion
 
 SECTIONS = ("addresses", "data", "training", "deployment", "scheduler")
@@ -48,7 +51,10 @@ def from_variables(
         name = names.get(variable)
         if name is None and variable.startswith(PREFIX):
             bare = variable.removeprefix(PREFIX)
-            hint = suggestion(bare if bare in names else variable, names)
+            known = [each for each, of in names.items() if of not in FORMER]
+            today = {of: each for each, of in names.items()}
+            older = {PREFIX + old.upper(): new and today.get(new) for old, new in OLDER.items()}
+            hint = suggestion(bare if bare in names else variable, known, older)
             raise UsageError(f"{variable} in {where} is not a setting; {hint} (all names: {PAGE})")
         if name is not None and value:
             origin = f" ({variable} in {where})"
@@ -56,13 +62,20 @@ def from_variables(
     return values
 
 
-def read_env_file(path: Path) -> dict[str, str]:
-    """The variables of a `.env` file, {} if there is none."""
+def from_env_file(path: Path, rules: Mapping[str, Rule]) -> dict[str, object]:
+    """The checked values of a `.env` file; none if there is no such file."""
+    return from_variables(_read_env_file(path, rules), rules, where=str(path))
+
+
+def _read_env_file(path: Path, rules: Mapping[str, Rule]) -> dict[str, str]:
     import dotenv
+    from dotenv.parser import parse_stream
 
     try:
         # No interpolation: a password may hold a `$`.
         found = dotenv.dotenv_values(path, interpolate=False) if path.exists() else {}
+        with path.open(encoding="utf-8") if path.exists() else io.StringIO() as text:
+            _check_once(path, [line.key for line in parse_stream(text) if line.key], rules)
     except (OSError, UnicodeDecodeError) as exc:
         # The decoder's text quotes bytes of the file, which may be a secret: not chained.
         raise UsageError(
@@ -71,11 +84,26 @@ def read_env_file(path: Path) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _check_once(path: Path, variables: list[str], rules: Mapping[str, Rule]) -> None:
+    """Refuse a setting of ours that is given twice, of which the last would win in silence."""
+    ours = {environment_name(name, rule) for name, rule in rules.items()}
+    for variable, times in Counter(variables).items():
+        if times > 1 and variable in ours:
+            raise UsageError(
+                f"{path}: {variable} must stand once, got {times} lines of it, of which the last "
+                "alone would count: remove the others"
+            )
+
+
 def _read_yaml(path: Path) -> dict[object, object]:
     import yaml
 
+    from common import yaml_document
+
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document = yaml_document.read(path.read_bytes())
+    except yaml_document.MisleadingError as exc:
+        raise UsageError(f"{path}: {exc}") from None
     except OSError as exc:
         raise UsageError(
             f"the settings file {path} must be readable, got {exc.strerror}; check its path"
@@ -106,9 +134,10 @@ def _known(path: Path, section: str, key: object, rules: Mapping[str, Rule]) -> 
     """The key as the name of a setting that may stand in this section of a file."""
     rule = rules.get(key) if isinstance(key, str) else None
     if rule is None:
-        known = [name for name, other in rules.items() if other.section == section]
+        known = [n for n, of in rules.items() if of.section == section and n not in FORMER]
+        older = {old: new for old, new in OLDER.items() if new is None or new in known}
         raise UsageError(
-            f"{path}: {section} has no setting {shown(key)}; {suggestion(key, known)} "
+            f"{path}: {section} has no setting {shown(key)}; {suggestion(key, known, older)} "
             f"(all names: {PAGE})"
         )
     name = str(key)

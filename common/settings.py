@@ -18,7 +18,7 @@ from typing import Any
 from common.errors import UsageError
 from common.former_settings import accepted, renamed, settled
 from common.setting_rules import PAGE, Rule, checked
-from common.setting_sources import environment_name, from_variables, from_yaml, read_env_file
+from common.setting_sources import environment_name, from_env_file, from_variables, from_yaml
 
 log = logging.getLogger(__name__)
 
@@ -358,7 +358,7 @@ def load(
     """
     values: dict[str, Any] = from_yaml(yaml_path, _ACCEPTED) if yaml_path else {}
     if env_file:
-        values |= from_variables(read_env_file(env_file), _ACCEPTED, where=str(env_file))
+        values |= from_env_file(env_file, _ACCEPTED)
     values |= from_variables(environ, _ACCEPTED, where="the environment")
     values |= {name: value for name, value in flags.items() if value is not None}
     return Settings(**settled(values, warn))

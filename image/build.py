@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from common.console import steady
 from image import base, engine, pip_settings
 from image.engine import Engine, NoEngineError
 
@@ -190,4 +191,5 @@ def _output(*words: str) -> str:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from common.console import steady
 from common.errors import UsageError
 from infra.acknowledged import acknowledge
 from infra.settings import DEFAULT, stage
@@ -50,4 +51,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

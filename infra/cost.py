@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from common.console import steady
 from common.errors import UsageError
 from infra.settings import DEFAULT, stage
 from infra.stage import Existing, Stage, Standalone
@@ -169,4 +170,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main(sys.argv[1:]))

@@ -3,7 +3,6 @@
 Nothing here has a default: what differs between stages stands in the stage itself.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from common.settings import Settings
 from infra.api import Api, check_beside, check_told
 from infra.place import Existing, ExistingDatabase, Standalone, Subnet
+from infra.schedule_forms import check_schedule, check_time_zone
 from infra.setting_forms import WHERE, look_like, must, within
 
 __all__ = ["Api", "Existing", "ExistingDatabase", "Stage", "Standalone", "Subnet"]
@@ -174,17 +174,8 @@ def _size(of_cpu: str, cpu: int, of_memory: str, memory: int) -> None:
 
 
 def _schedule(stage: Stage) -> None:
-    schedule = stage.loop.schedule
-    cron = re.fullmatch(r"cron\((.+)\)", schedule)
-    must(
-        bool(re.fullmatch(r"rate\([1-9]\d* (minute|hour|day)s?\)", schedule))
-        or (cron is not None and len(cron[1].split()) == 6 and "?" in cron[1].split()),
-        "schedule must be cron(minute hour day month weekday year) with a `?` for day or weekday, "
-        "or rate(7 days)",
-        schedule,
-        "the default is cron(0 2 ? * SUN *)",
-    )
-    look_like("time_zone", stage.time_zone)
+    check_schedule(stage.loop.schedule)
+    check_time_zone(stage.time_zone)
     within("flexible_minutes", stage.flexible_minutes, 0, 1_440, "0 is on time")
     must(
         stage.scheduler == "scheduler" or (stage.time_zone, stage.flexible_minutes) == ("UTC", 0),

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from rich.markup import escape
 
+from common.console import steady
 from local import demo_service, demo_steps
 from local.cloud.client import Cloud
 from local.demo_database import votes_database
@@ -250,4 +251,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from common.console import steady
 from common.errors import ServingError
 from common.serving.answers import Api
 from local.cloud.task_process import free_port
@@ -210,4 +211,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main())

@@ -19,8 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common import logs
+from common.console import steady
 from common.errors import RetrainError, UsageError
 from common.registry.records import check_run_id
+from common.setting_rules import trimmed
 from common.settings import Settings, load
 from task import cli, host
 from task.interrupt import SIGNALS, Interrupt, Stop
@@ -120,7 +122,7 @@ def _log(level: str, settings: Settings, run_id: str | None) -> None:
 
 
 def _secrets(password: str | None) -> list[str]:
-    return [password] if password else []
+    return [trimmed(password)] if password else []
 
 
 def _bar(title: str, total: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
@@ -151,6 +153,7 @@ def _failed(
 
 
 if __name__ == "__main__":
+    steady()
     status = main()
     # What is done is done: while the interpreter shuts down, a signal would change the status.
     for number in SIGNALS:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from common import feedback
 from common.errors import UsageError
 from common.feedback import FACE_SHAPES, SKIN_TONES
+from task import encodings
 from task.base_rules import STYLES, chances, reason
 
 SCORE_NOISE = 0.06
@@ -29,6 +30,9 @@ SCORE_NOISE = 0.06
 REQUIRED = ("face_shape", "skin_tone", "hairstyle", "score", "feedback")
 COLUMNS = (*REQUIRED, "naver_clicked", "reason")
 """The columns of a file that is read, and of one that is written."""
+
+_SAMPLE = 1 << 16
+"""Bytes that tell an encoding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,39 +81,63 @@ def write_csv(path: Path, rows: BaseRows) -> None:
             out.writerow([face or "", tone, style, score, vote, 0, reason(face, tone, style)])
 
 
-def read_csv(path: Path) -> BaseRows:
+def read_csv(path: Path, *, named: str | None = None, most_rejected: float = 1.0) -> BaseRows:
     """Read base rows from a file, line by line; UTF-8 with or without a byte order mark.
 
     A line with too few or too many fields, without a style or with an unknown vote is rejected
     and counted. An unknown face or tone is the unknown class; a score that is none is missing.
     A header without any line is an empty base: there is none to learn from. UsageError if the
-    file cannot be read as CSV in UTF-8, lacks a column, or has lines of which none is usable.
+    file cannot be read as CSV in UTF-8, lacks a column or has one twice, or has lines of which
+    none is usable or a larger share than `most_rejected` is not.
+
+    named: the file as the person gave it, since what is read is a run's own copy.
     """
+    name = named or str(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
-            rows = _columns(lines, _header(path, next(lines, [])))
+            rows = _columns(lines, _header(name, next(lines, [])))
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise UsageError(
-            f"base_csv must be a readable CSV file in UTF-8, got {path}: {exc}. "
-            "Correct the path, or save the file again as CSV UTF-8."
+            f"base_csv must be a readable CSV file in UTF-8, got {name}: {exc}. "
+            f"Correct the path, or: {encodings.advice(_beginning(path))}."
         ) from exc
-    if rows.rejected and not rows.hairstyle:
+    rejected, usable = sum(rows.rejected.values()), len(rows.hairstyle)
+    if rejected and not usable:
         raise UsageError(
-            f"base_csv must be empty or have a usable line, got none in {path} "
+            f"base_csv must be empty or have a usable line, got none in {name} "
             f"(rejected: {rows.rejected}). Mend the lines, or leave only the header to learn "
             "without base data."
+        )
+    if rejected > most_rejected * (rejected + usable):
+        raise UsageError(
+            f"base_csv must have no more than {most_rejected:.0%} of its lines rejected "
+            f"(max_reject_share), got {rejected:,} of {rejected + usable:,} in {name} "
+            f"({rows.rejected}). Mend the lines, or leave base_csv out to use the built-in rules."
         )
     return rows
 
 
-def _header(path: Path, header: list[str]) -> list[str]:
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise UsageError(
-            f"base_csv must have the columns {', '.join(REQUIRED)}; {path} lacks "
-            f"{', '.join(missing)}. Add them, or leave base_csv out to use the built-in rules."
-        )
+def _beginning(path: Path) -> bytes:
+    """The file's first lines, nothing for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return b"".join(file.readlines(_SAMPLE))
+    except OSError:
+        return b""
+
+
+def _header(name: str, header: list[str]) -> list[str]:
+    for wrong, columns in (
+        ("lacks", [column for column in REQUIRED if column not in header]),
+        ("has more than once", [column for column in REQUIRED if header.count(column) > 1]),
+    ):
+        if columns:
+            raise UsageError(
+                f"base_csv must have the columns {', '.join(REQUIRED)} once each; {name} {wrong} "
+                f"{', '.join(columns)}. Correct its first line, or leave base_csv out to use the "
+                "built-in rules."
+            )
     return header
 
 

@@ -109,6 +109,7 @@ def export(call: Call) -> int:
         return 0
     here = folder.of(call.settings.work_dir, run_id)
     passed = stages.export(replace(call.loop, full=call.arguments.full), here)
+    pipeline.warn(here)
     from task.people import LATEST, write_people_csv
 
     written = write_people_csv(here.votes, run_id, here.path)

@@ -1,4 +1,4 @@
-"""What stops a run before its end: SIGTERM, SIGINT, and the deadline.
+"""What stops a run before its end: SIGTERM, SIGINT, SIGHUP, and the deadline.
 
 Each becomes an exception in the main thread, once, so that whatever is open is closed on the way
 out. It is no `Exception`, because libraries take those for failures of their own: boto3 sees one
@@ -19,7 +19,9 @@ from common.errors import InterruptedRunError, RetrainError
 
 REMIND_SECONDS = 1.0
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+"""A terminal that is closed, or a lost connection; Windows has none."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *HANGUP)
 ALARMS = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
 """None on Windows: there a run past its deadline loses its lease, but is not stopped."""
 
@@ -51,6 +53,8 @@ class Interrupt:
     def install(self) -> None:
         """Take the signals over. In the main thread, as Python wants it."""
         for number in (*SIGNALS, *ALARMS):
+            if number in HANGUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # under nohup it is to go on
             signal.signal(number, self._on_signal)
         self._installed = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ class Outcome:
     verdict: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] | None = None
     counts: Mapping[str, Any] | None = None
+    warnings: Sequence[str] = ()
+    """What validation found worth knowing without stopping for it."""
     data_fingerprint: str | None = None
     seconds_by_stage: Mapping[str, float] | None = None
     report: str | None = None
@@ -64,11 +66,18 @@ def outcome_of(folder: RunFolder, ended: Run | None = None) -> Outcome:
         verdict=_shown(verdict) if verdict else None,
         metrics=metric_values(folder.read_if_there(EVALUATION)) or None,
         counts=_counts(record.get("counts")),
+        warnings=warnings(record),
         data_fingerprint=record.get("data_fingerprint"),
         seconds_by_stage=record.get("seconds_by_stage"),
         report=str(report) if report.exists() else None,
         exit=record.get("exit", 0),
     )
+
+
+def warnings(record: Mapping[str, Any]) -> list[str]:
+    """The warnings among a record's findings, each with the name of what was looked at."""
+    found = (f for f in record.get("findings") or () if f["answer"] == "warn")
+    return [f"{finding['name']}: {finding['says']}" for finding in found]
 
 
 def metric_values(evaluation: Mapping[str, Any] | None) -> dict[str, dict[str, float | None]]:

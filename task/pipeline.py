@@ -24,7 +24,7 @@ from task import deploy, folder, publish, stages
 from task.attempt import Attempt
 from task.folder import RunFolder
 from task.interrupt import Interrupt
-from task.outcome import Outcome, outcome_of, skipped
+from task.outcome import Outcome, outcome_of, skipped, warnings
 from task.stages import Loop
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,9 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
             if (too_few := enough(count(loop), settings, counted=loop.launched)) is not None:
                 attempt.end(attempt.record("skipped", too_few))
                 return skipped(run_id, too_few)
-            if not stages.export(loop, here):
+            usable = stages.export(loop, here)
+            warn(here)
+            if not usable:
                 deploy.stop(loop, here, attempt)
                 return outcome_of(here, attempt.ended)
             if (unusable := none_usable(here.record()["counts"])) is not None:
@@ -55,6 +57,12 @@ def run(loop: Loop, run_id: str, interrupt: Interrupt) -> Outcome:
     except LeaseHeldError as error:
         return skipped(run_id, str(error))
     return outcome_of(here, attempt.ended)
+
+
+def warn(here: RunFolder) -> None:
+    """Log what validation found without stopping for it: a report is opened too late."""
+    for warning in warnings(here.record()):
+        log.warning("validation: %s", warning)
 
 
 def attempt_at(loop: Loop, here: RunFolder, interrupt: Interrupt) -> Attempt:

@@ -31,10 +31,13 @@ import numpy as np
 
 from common import feedback
 from common.errors import RetrainError, UsageError
+from task import encodings
 from task.artifact import ScoreTable
 
 INPUTS = ("face_shape", "skin_tone", "hairstyle")
 KNOWN = tuple(f"known_{name}" for name in INPUTS)
+COLOUR = "personal_color"
+"""May stand for skin_tone, as the table of votes has it: the tone follows from it."""
 OUTPUTS = (*INPUTS, "score", "like_probability", *KNOWN, "model_version")
 LISTED = 20
 """Rejected lines that are named one by one."""
@@ -67,17 +70,21 @@ def predict(
     """Score the lines of `source` into `target`, in their order; None only reads and counts.
 
     `progress` is told now and then how many bytes were read. UsageError: the input cannot be
-    read or lacks a column, or there is no such place for the output. RetrainError: the disk
-    is full.
+    read, lacks a column or has lines of which none can be scored, or there is no such place
+    for the output. RetrainError: the disk is full.
     """
     with _reading(source) as file, _writing(source, target) as out:
-        lines, answers = _Lines(file), _Answers(table)
+        lines = _Lines(file)
         records = _Records(lines, source)
-        out.write(("\ufeff" if lines.bom else "") + _text(OUTPUTS))
+        answers = _Answers(table, of_colour=records.of_colour)
+        header = tuple(COLOUR if records.of_colour and n == INPUTS[1] else n for n in OUTPUTS)
+        out.write(("\ufeff" if lines.bom else "") + _text(header))
         for chunk in records.chunks():
             out.writelines(answers.lines(chunk))
             if progress:
                 progress(file.tell())
+        if records.rejected and not answers.total:
+            raise _none_scored(source, records)
     return Predicted(
         version=table.version,
         lines=answers.total,
@@ -87,11 +94,20 @@ def predict(
     )
 
 
+def _none_scored(source: Path, records: _Records) -> UsageError:
+    reasons = ", ".join(f"{lines:,} {reason}" for reason, lines in records.rejected.items())
+    return UsageError(
+        f"the input must have lines that can be scored, got none in {source} (rejected: "
+        f"{reasons}); {encodings.advice(records.sample)}"
+    )
+
+
 class _Answers:
     """Finished lines of output by their inputs, and how many of them were unknown to the model."""
 
-    def __init__(self, table: ScoreTable) -> None:
+    def __init__(self, table: ScoreTable, *, of_colour: bool) -> None:
         self._table = table
+        self._of_colour = of_colour
         self._seen: Counter[Known] = Counter()
         self._cached = lru_cache(CACHE)(self._line)
         self._figures = lru_cache(CACHE)(self._numbers)
@@ -115,9 +131,12 @@ class _Answers:
 
     def _line(self, face: str, tone: str, style: str) -> tuple[str, Known]:
         table, tone_name = self._table, unicodedata.normalize("NFC", tone).strip()
+        named = not self._of_colour or feedback.personal_color(tone) is not None
+        if self._of_colour:
+            tone_name = feedback.skin_tone(tone)
         at = table.lookup(feedback.face_shape(face), tone_name, style)
         # The neutral tone is the unknown class too, but whoever names it is understood.
-        known = (at[0] != 0, tone_name in table.vocabulary.tone_codes, at[2] != 0)
+        known = (at[0] != 0, named and tone_name in table.vocabulary.tone_codes, at[2] != 0)
         flags = ("true" if each else "false" for each in known)
         return _text((face, tone, style, *self._figures(at), *flags, table.version)), known
 
@@ -181,10 +200,14 @@ class _Records:
         self._lines = lines
         self.rejected: Counter[str] = Counter()
         self.listed: list[dict[str, Any]] = []
+        self.sample = b""
+        """The first record that was rejected, as it stands in the file."""
         header = [name.strip() for name in next(self._records(), [])]
-        _check_header(source, header)
+        self.of_colour = INPUTS[1] not in header and COLOUR in header
+        columns = [COLOUR if self.of_colour and n == INPUTS[1] else n for n in INPUTS]
+        _check_header(source, header, columns, self.sample or b"".join(lines.taken))
         self._width = len(header)
-        self._pick = itemgetter(*(header.index(name) for name in INPUTS))
+        self._pick = itemgetter(*map(header.index, columns))
 
     def chunks(self) -> Iterator[list[tuple[str, str, str]]]:
         """The records, at most `CHUNK` at a time."""
@@ -224,19 +247,20 @@ class _Records:
                 self._lines.begin()
 
     def _reject(self, reason: str) -> None:
+        self.sample = self.sample or b"".join(self._lines.taken)
         self.rejected[reason] += 1
         if len(self.listed) < LISTED:
             first = self._lines.number - len(self._lines.taken) + 1
             self.listed.append({"line": first, "reason": reason})
 
 
-def _check_header(source: Path, header: list[str]) -> None:
-    missing = [name for name in INPUTS if header.count(name) != 1]
+def _check_header(source: Path, header: list[str], columns: list[str], sample: bytes) -> None:
+    missing = [name for name in columns if header.count(name) != 1]
     if missing:
         raise UsageError(
             f"the input must be CSV in UTF-8 whose first line names {', '.join(INPUTS)} once "
-            f"each, separated by commas; {source} does not for {', '.join(missing)}: add them, "
-            "or save the file again as CSV UTF-8"
+            f"each ({COLOUR} may stand for {INPUTS[1]}), separated by commas; {source} does not "
+            f"for {', '.join(missing)}: add them, or {encodings.advice(sample)}"
         )
 
 

@@ -53,6 +53,8 @@ def outcome(value: Mapping[str, Any]) -> None:
     out = console()
     out.print(f"[bold]{value['state']}[/bold]  {escape(value['run_id'])}")
     out.print(escape(value["reason"]), soft_wrap=True)
+    for warning in value["warnings"]:
+        out.print(f"[yellow]warning:[/yellow] {escape(warning)}", soft_wrap=True)
     if value["verdict"]:
         table = _table("check", "answer", "value", "bound", "interval")
         for check in value["verdict"]["checks"]:

@@ -215,7 +215,8 @@ def base_rows(folder: RunFolder, settings: Settings) -> base.BaseRows:
     """The run's base data: the CSV in its folder, else the generator's."""
     given = folder.file("base.csv")
     if given.exists():
-        return base.read_csv(given)
+        most = settings.max_reject_share
+        return base.read_csv(given, named=settings.base_csv, most_rejected=most)
     return base.generate(settings.base_rows, settings.seed)
 
 

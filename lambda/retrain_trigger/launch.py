@@ -4,19 +4,22 @@ RunTask answers 200 also when it starts nothing, with the reason in `failures`: 
 in one zone at a time, so the next attempt, after a pause, begins with another subnet. Each attempt
 of each run has a token of its own, made from the run's id: whoever asks again, after a crash or a
 lost answer, is given the task that is there already. Throttling and server errors are tried again
-by the client itself; what is left of them may pass, or may have started the task (`is_open`).
+by the client itself; what is left of them may pass, or may have started the task (`is_open`). So
+may refusals that only ECS's words tell from lasting ones: EC2's throttling inside an
+InvalidParameterException, a role that was made seconds ago.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common.aws_errors import as_error, code, status
+from common.aws_errors import as_error, code, sentence, status
 from common.errors import LaunchError
 from retrain_trigger.settings import TriggerSettings, listed
 
@@ -32,6 +35,12 @@ PAUSE_SECONDS = (3, 9)
 ATTEMPTS = 1 + len(PAUSE_SECONDS)
 _BUSY = frozenset({"ServerException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 _FAILED_STATUS = 500
+_PASSING = re.compile(
+    r"request ?limit ?exceeded|rate exceeded|throttl|service[- ]linked role|unable to assume"
+    r"|reached the limit on the number|capacity is unavailable|try again|temporar",
+    re.IGNORECASE,
+)
+"""In ECS's words for refusals that pass within seconds or minutes, whatever their code."""
 
 
 def token(run_id: str, attempt: int) -> str:
@@ -89,31 +98,46 @@ def start(
     so many seconds.
     """
     refusals = []
+    passing: LaunchError | None = None
     for attempt, pause in enumerate((0, *PAUSE_SECONDS), start=1):
         if pause:
             sleep(pause)
-        answer = _run_task(ecs, run_id, task_request(settings, run_id, environment, attempt))
-        if answer["tasks"]:
-            return str(answer["tasks"][0]["taskArn"])
-        refusals.append(_refusal(answer.get("failures", [])))
+        try:
+            answer = _run_task(ecs, run_id, task_request(settings, run_id, environment, attempt))
+        except LaunchError as error:
+            if not _passes(error):
+                raise
+            passing = error
+            refusals.append(str(error))
+        else:
+            passing = None
+            if answer["tasks"]:
+                return str(answer["tasks"][0]["taskArn"])
+            refusals.append(_refusal(answer.get("failures", [])))
         log.warning("no task was started", extra={"attempt": attempt, "refusal": refusals[-1]})
     raise LaunchError(
         f"ECS must start the task of {run_id}, but refused {ATTEMPTS} times: "
         f"{'; '.join(dict.fromkeys(refusals))}: wait for capacity, or name subnets of more zones"
-    )
+    ) from (passing and passing.__cause__)
+
+
+def _passes(error: LaunchError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and bool(_PASSING.search(sentence(cause)))
 
 
 def is_open(error: LaunchError) -> bool:
     """Whether ECS may have done what it was asked, or may do it when it is asked again soon."""
     cause = error.__cause__
     if isinstance(cause, ClientError):
-        return code(cause) in _BUSY or (status(cause) or 0) >= _FAILED_STATUS
+        busy = code(cause) in _BUSY or (status(cause) or 0) >= _FAILED_STATUS
+        return busy or _passes(error)
     return isinstance(cause, BotoCoreError)
 
 
 def _run_task(ecs: ECSClient, run_id: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
     rule = f"ECS must start the task of {run_id}"
-    with as_error(LaunchError, rule, "TRIGGER_TASK_DEFINITION"):
+    with as_error(LaunchError, rule, "TRIGGER_TASK_DEFINITION", words=True):
         try:
             return ecs.run_task(**request)
         except ClientError as exc:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from common.console import steady
 from local.faults import page
 from local.faults.play import differences, play
 from local.faults.scenarios import SCENARIOS
@@ -40,4 +41,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    steady()
     sys.exit(main(sys.argv[1:]))

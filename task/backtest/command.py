@@ -187,7 +187,8 @@ def _base(settings: Settings) -> str:
 
 def _base_rows(settings: Settings) -> base.BaseRows:
     if settings.base_csv:
-        return base.read_csv(Path(settings.base_csv))
+        most = settings.max_reject_share
+        return base.read_csv(Path(settings.base_csv), most_rejected=most)
     return base.generate(settings.base_rows, settings.seed)
 
 

@@ -73,7 +73,7 @@ def test_an_empty_secret_is_an_error_and_not_an_open_door(text: str, says: str) 
 
 @pytest.mark.parametrize(
     "key",
-    ["e", "fifteen-letters", f" {KEY}", f"{KEY}\n", "unmistakable-열쇠", "unmistakable\tkey-1"],
+    ["e", "fifteen-letters", f" {KEY}", f"{KEY}\n ", "unmistakable-열쇠", "unmistakable\tkey-1"],
 )
 def test_a_key_that_can_be_guessed_or_cannot_be_shown_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="at least 16 printable characters") as caught:

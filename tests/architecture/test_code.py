@@ -147,7 +147,7 @@ def test_the_import_contract_of_the_pure_modules_names_each_of_them() -> None:
 
 def test_a_command_starts_without_the_heavy_libraries() -> None:
     # torch alone takes a second; these are imported only once it is known that they are needed.
-    users = {"task.models.embedding", "task.commands", "task.show"}
+    users = {"task.models.embedding", "task.commands", "task.show", "common.yaml_document"}
     light = [module.name for module in modules("common", "task") if module.name not in users]
     heavy = ["torch", "pandas", "sklearn", "scipy", "jinja2", "rich", "yaml", "dotenv"]
     code = f"import sys, {', '.join(light)}; print(*sorted(set({heavy}) & set(sys.modules)))"

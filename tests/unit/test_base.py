@@ -233,6 +233,40 @@ def test_an_unusable_file_is_wrong_usage_and_says_what_to_do(
         read_csv(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            HEADER.replace("\n", ",score\n") + "긴형,웜톤,가일 컷,0.9,like,0,x,0.1\n",
+            "more than once score",
+        ),
+        (
+            HEADER + "긴형,웜톤,가일 컷,0.9,like,0,x\n" + "긴형,웜톤,가일 컷,0.9,love,0,x\n" * 9,
+            "9 of 10",
+        ),
+        ((HEADER + "긴형,웜톤,가일 컷,0.9,like,0,x\n").encode("cp949"), "cp949 .*Korean Excel"),
+        (HEADER + "긴형\n", "usable line"),
+    ],
+)
+def test_a_file_that_is_refused_is_named_as_the_person_gave_it(
+    tmp_path: Path, content: str | bytes, says: str
+) -> None:
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(UsageError, match=says) as refused:
+        read_csv(copy, named="given.csv", most_rejected=0.2)
+
+    assert "given.csv" in str(refused.value)
+    assert "copy.csv" not in str(refused.value)
+
+
+def test_a_few_bad_lines_are_no_reason_to_refuse_the_rest(tmp_path: Path) -> None:
+    text = HEADER + "긴형,웜톤,가일 컷,0.9,like,0,x\n" * 8 + "긴형\n" * 2
+
+    assert len(read_csv(written(tmp_path, text), most_rejected=0.2).hairstyle) == 8
+
+
 def test_a_header_alone_is_an_empty_base(tmp_path: Path) -> None:
     rows = read_csv(written(tmp_path, HEADER))
 

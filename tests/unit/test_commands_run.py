@@ -15,7 +15,7 @@ from tests.unit.place import CHANGED, Place
 
 FIELDS = {
     *("run_id", "state", "version", "previous_version", "reason", "verdict", "metrics"),
-    *("counts", "data_fingerprint", "seconds_by_stage", "report", "exit"),
+    *("counts", "warnings", "data_fingerprint", "seconds_by_stage", "report", "exit"),
 }
 
 

@@ -70,6 +70,10 @@ def test_a_password_is_taken_as_it_is_and_may_be_missing() -> None:
         ),
         pytest.param(json.dumps({"password": VALUE}), "of_the_url", VALUE, id="no user"),
         pytest.param(VALUE, "of_the_url", VALUE, id="the bare password"),
+        pytest.param(f"{VALUE}\n", "of_the_url", VALUE, id="a file's last line break is not its"),
+        pytest.param(
+            json.dumps({"password": VALUE + "\r\n"}), "of_the_url", VALUE, id="in JSON too"
+        ),
         pytest.param("123456", "of_the_url", "123456", id="digits are JSON, but no object"),
         pytest.param('{"a', "of_the_url", '{"a', id="begins like JSON"),
     ],

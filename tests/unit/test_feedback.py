@@ -133,6 +133,18 @@ def test_a_score_above_one_is_a_percentage(value: float, score: float) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", [1.0000000000000002, 1.0000001192092896, 1.0000005, 100.00000001, 100.00005]
+)
+def test_a_score_above_its_bound_by_rounding_is_the_bound(value: float) -> None:
+    assert feedback.score(value) == (1.0, False)
+
+
+@pytest.mark.parametrize("value", [1.00001, 1.01])
+def test_a_score_above_one_by_more_is_a_percentage(value: float) -> None:
+    assert feedback.score(value) == (value / 100, False)
+
+
+@pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, -0.1, 100.1, 250, 10**400, True, "0.9", [1], {}]
 )
 def test_what_is_no_score_is_missing_and_counted(value: object) -> None:

@@ -11,6 +11,7 @@ import pytest
 from common.errors import InterruptedRunError, RetrainError
 from task import interrupt as module
 from task.interrupt import REMIND_SECONDS, Interrupt, Stop
+from tests.unit.signals import signals_kept
 
 LATE = RetrainError("too late")
 
@@ -26,7 +27,7 @@ def lose(number: signal.Signals) -> None:
         signal.raise_signal(number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_stop_is_an_error_that_says_so(
     interrupt: Interrupt, number: signal.Signals
 ) -> None:
@@ -35,6 +36,16 @@ def test_a_signal_to_stop_is_an_error_that_says_so(
 
     assert isinstance(caught.value.error, InterruptedRunError)
     assert caught.value.error.exit_code == 143
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    with signals_kept():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        Interrupt().install()
+
+        signal.raise_signal(signal.SIGHUP)
+
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_nobody_takes_it_for_a_failure_of_his_own(interrupt: Interrupt) -> None:

@@ -51,6 +51,13 @@ def test_a_skipped_run_has_a_reason_and_nothing_else() -> None:
     assert skipped("m-one", "too few") == Outcome(run_id="m-one", state="skipped", reason="too few")
 
 
+def test_of_the_findings_only_warnings_are_told_beside_the_reason(here: RunFolder) -> None:
+    answers = ("ok", "warn", "stop")
+    here.update(findings=[{"name": a, "answer": a, "says": f"it is {a}"} for a in answers])
+
+    assert outcome_of(here).warnings == ["warn: it is warn"]
+
+
 def test_a_run_that_only_read_votes_has_counts_and_no_verdict(here: RunFolder) -> None:
     here.update(
         counts=COUNTS | {"noted": {}, "late": 0, "train": 6, "test": 1}, data_fingerprint="f"

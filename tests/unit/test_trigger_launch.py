@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from common.errors import LaunchError
-from retrain_trigger.launch import ATTEMPTS, start, task_request, token
+from retrain_trigger.launch import ATTEMPTS, is_open, start, task_request, token
 from tests.unit.trigger_samples import (
     CAPACITY,
     CLUSTER,
@@ -152,12 +152,56 @@ def test_different_refusals_are_all_told() -> None:
 def test_an_error_of_ecs_ends_the_attempts_with_its_code_and_a_remedy(
     code: str, remedy: str
 ) -> None:
-    says, ecs = failing(aws_error(code, "so it said"))
+    says, ecs = failing(aws_error(code, "so it said by 123456789012"))
 
     assert len(ecs.asked) == 1  # the client has tried again already where that helps
-    assert f"got {code} to Operation: " in says
-    assert "so it said" not in says  # AWS's sentences name accounts and sessions
+    assert f'got {code} to Operation ("so it said by ACCOUNT"): ' in says
     assert remedy in says
+
+
+PASSING = [
+    aws_error(
+        "InvalidParameterException",
+        "Error retrieving security group information for [sg-a]: Request limit exceeded. "
+        "(ErrorCode: RequestLimitExceeded)",
+    ),
+    aws_error(
+        "InvalidParameterException",
+        "Unable to assume the service linked role. Please verify that the ECS service linked "
+        "role exists.",
+    ),
+    aws_error("ClientException", "ECS was unable to assume the role 'arn:aws:iam::1:role/x'."),
+    aws_error("ClientException", "You've reached the limit on the number of vCPUs"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=str)
+def test_a_refusal_that_passes_is_tried_again_with_another_token(error: Exception) -> None:
+    task, ecs = started(error)
+
+    assert task == TASK
+    assert [ask["clientToken"] for ask in ecs.asked] == [token(RUN, 1), token(RUN, 2)]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=str)
+def test_one_that_does_not_pass_in_time_is_told_in_its_words_and_asked_again_later(
+    error: Exception,
+) -> None:
+    ecs: Any = Ecs(script=[error] * ATTEMPTS)
+
+    with pytest.raises(LaunchError) as failed:
+        start(ecs, OWN, RUN, {}, lambda _: None)
+
+    assert len(ecs.asked) == ATTEMPTS
+    assert str(error).partition("operation: ")[2][:40] in str(failed.value)
+    assert is_open(failed.value)
+
+
+def test_a_lasting_refusal_after_a_passing_one_ends_the_attempts() -> None:
+    says, ecs = failing(PASSING[0], aws_error("ClientException", "TaskDefinition is inactive"))
+
+    assert len(ecs.asked) == 2
+    assert "TaskDefinition is inactive" in says
 
 
 def test_an_answer_that_never_came_is_an_error_too() -> None:
