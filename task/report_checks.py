@@ -175,7 +175,7 @@ CHECKS = {
     ),
     "slices": _suspicion(
         "No group of people worse off",
-        "A log-loss above the champion's in a slice of at least 50 effective groups",
+        "A log-loss over 0.02 above the champion's in a slice of at least 50 effective groups",
     ),
     "base_rate": _suspicion(
         "Better than the last weeks' like rate", "A log-loss above that of the like rate alone"

@@ -182,8 +182,8 @@ def refit(evaluation: Json | None) -> str | None:
     answers = "answers" if found.get("alike") else "does not answer"
     overall, worst = (numbers.decimal(found.get(k), 2) for k in ("overall", "worst_style"))
     return (
-        f"It {answers} like the models of its folds: {overall} times as far from their mean as "
-        f"they are themselves (at most {MOST:g}), {worst} times on the worst style (at most "
+        f"It {answers} like the models of its folds: {overall} times the farthest one's squared "
+        f"distance from their mean (at most {MOST:g}), {worst} times on the worst style (at most "
         f"{MOST_OF_A_STYLE:g})."
     )
 
