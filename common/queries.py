@@ -11,6 +11,7 @@ A row comes back as bytes in the order of `ROW`, joined by the server where ther
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from common.cell_answers import DISLIKED, LIKED, NOTHING, UNKNOWN
 from common.column_types import NUMBERS
 from common.feedback import DISLIKE, FIRST_DAY, LAST_DAY, LIKE, VOTES
 
@@ -32,8 +33,6 @@ ROW = (
 SEPARATOR = b"\xff"  # between the fields of a row
 VOTE_SEPARATOR = b"\xfe"  # between its votes and clicks
 PRESENT = b"="  # stands before each vote, so that an empty vote differs from NULL
-# What a cell of a vote column holds, as `sum_answers` and those who compare with it number it.
-NOTHING, LIKED, DISLIKED, UNKNOWN = range(4)
 CLICKED = ("1", "y", "yes", "t", "true", "on")
 """What a click is where its column holds texts, in small letters."""
 

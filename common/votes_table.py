@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Self, TypeVar
 
 from common import queries
+from common.cell_answers import Answers
 from common.errors import DatabaseError, UsageError
 from common.queries import Dialect, Table
 
@@ -50,11 +51,6 @@ class VoteCounts:
         if not self.unknown:
             return ""
         return f"; {self.unknown:,} cells are in unknown spellings and count as no votes"
-
-
-Answers = Mapping[tuple[int, ...], tuple[int, int]]
-"""By the answers of a row's positions (see `queries.NOTHING`): rows, and the sum of their ids'
-CRC-32."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from common.cell_answers import Answers
 from common.database import Database
-from common.votes_table import Answers
 from task import merge, reconcile
 from task.snapshot import SCHEMA, BaseSnapshot, Snapshot, SnapshotWriter
 from task.tally import Tally

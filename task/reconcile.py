@@ -20,10 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from common.cell_answers import DISLIKED, LIKED, NOTHING, UNKNOWN, Answers
 from common.errors import StoreError
 from common.feedback import LIKE
-from common.queries import DISLIKED, LIKED, NOTHING, UNKNOWN
-from common.votes_table import Answers
 
 METADATA_KEY = b"rejected_cells"
 WORDS = {LIKED: "likes", DISLIKED: "dislikes", UNKNOWN: "rejects"}
