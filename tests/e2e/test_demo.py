@@ -16,7 +16,7 @@ from tests.e2e.home import ROOT
 
 KEYS = {
     *("run_id", "state", "version", "previous_version", "reason", "verdict", "metrics", "counts"),
-    *("data_fingerprint", "seconds_by_stage", "report", "act", "exit"),
+    *("data_fingerprint", "seconds_by_stage", "warnings", "report", "act", "exit"),
 }
 EXITS = {"data_stopped": 3}
 
