@@ -78,7 +78,9 @@ class Edge:
             return
         begin = time.perf_counter()
         request_id, length = _given(scope)
-        scope["request_id"] = request_id
+        asked = scope["method"]
+        # A copy: the server looks into its own, sees that HEAD was asked and sends no body.
+        scope = {**scope, "request_id": request_id, "method": "GET" if asked == "HEAD" else asked}
         answer = _Answer(send, request_id)
         try:
             if scope["method"] == "POST":
@@ -100,9 +102,9 @@ class Edge:
             if answer.status == CLIENT_LEFT:
                 await UNEXPECTED.response(request_id)(scope, receive, answer.send)
         finally:
-            self._note(scope, answer.status, time.perf_counter() - begin)
+            self._note(scope, asked, answer.status, time.perf_counter() - begin)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         path = scope["path"]
         route = path if path in self._routes else OTHER
         self._metrics.request(route, status, seconds)
@@ -111,7 +113,7 @@ class Edge:
         self._write(
             {
                 "request_id": scope["request_id"],
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "ms": round(seconds * 1000, 3),

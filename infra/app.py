@@ -14,6 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 from common.console import steady
 from common.errors import UsageError
 from infra.acknowledged import acknowledge
+from infra.setting_forms import WHERE
 from infra.settings import DEFAULT, stage
 from infra.stack import RetrainingStack
 from infra.stage import Stage
@@ -38,6 +39,16 @@ def _fill(app: App, chosen: Stage, revision: str) -> App:
     return app
 
 
+def silence(chosen: Stage) -> str | None:
+    """What to say of a stage whose alerts reach nobody; None where somebody is told."""
+    if chosen.alert_emails:
+        return None
+    return (
+        f"warning: stage {chosen.name} must have somebody to alert, got no alert_emails: write "
+        f"them into {WHERE}, or subscribe to the topic {chosen.stack_name}-alerts yourself"
+    )
+
+
 def main() -> int:
     """Synthesise the stage that the context names; 2 for wrong settings."""
     app = App(analytics_reporting=False)
@@ -46,6 +57,8 @@ def main() -> int:
     except UsageError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
+    if (warning := silence(chosen)) is not None:
+        print(warning, file=sys.stderr)  # noqa: T201
     _fill(app, chosen, os.environ.get("CODE_REVISION") or "unknown").synth()
     return 0
 

@@ -162,7 +162,7 @@ def main(argv: Sequence[str]) -> int:
     """Print the estimate of the named stage; wrong settings end with status 2."""
     name = argv[0] if argv else DEFAULT
     try:
-        sys.stdout.write(show(name, estimate(stage(name))) + "\n")
+        sys.stdout.write(show(name, estimate(stage(name, as_it_is=True))) + "\n")
     except UsageError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code

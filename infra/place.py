@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.setting_forms import WHERE, look_like, must, within
+from infra.setting_forms import FILL_IN, WHERE, look_like, must, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +117,8 @@ class Existing:
         )
 
     def _check_subnets(self) -> None:
+        if FILL_IN in (self.region, *(subnet.zone for subnet in self.subnets)):
+            return  # told of already
         zones = {subnet.zone for subnet in self.subnets}
         must(
             2 <= len(self.subnets) == len(zones) <= 16,

@@ -5,12 +5,17 @@ after minutes, and some (a wrong zone, a cron without its `?`) not at all.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from common.errors import UsageError
 from common.setting_rules import shown
 
 WHERE = "infra/settings.py"
+FILL_IN = "FILL-IN"
+"""Stands where only you know the value."""
+_unfilled: ContextVar[list[str] | None] = ContextVar("_unfilled", default=None)
 
 _ZONE = r"[a-z]{2}(-[a-z]+)+-\d[a-z]"
 EXAMPLES: Mapping[str, tuple[str, str]] = {
@@ -53,9 +58,23 @@ def must(holds: bool, rule: str, value: object, remedy: str) -> None:
         raise UsageError(f"{rule}, got {shown(value)}: {remedy}")
 
 
+@contextmanager
+def unfilled() -> Iterator[list[str]]:
+    """The names whose values are not filled in: collected in here, and not refused one by one."""
+    found: list[str] = []
+    token = _unfilled.set(found)
+    try:
+        yield found
+    finally:
+        _unfilled.reset(token)
+
+
 def look_like(name: str, value: str, what: str | None = None) -> None:
     """Raise UsageError unless the value has the form of what is so named."""
     form, example = EXAMPLES[name]
+    if value == FILL_IN and (missing := _unfilled.get()) is not None:
+        missing.append(f"{what or name} (like {example})")
+        return
     must(
         re.fullmatch(form, value) is not None,
         f"{what or name} must look like {example}",

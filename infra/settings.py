@@ -3,7 +3,7 @@
     npx cdk deploy                  dev, in an empty account: makes its own network and database
     npx cdk deploy -c stage=prod    beside what exists, once its ids are filled in below
 
-`staging` and `prod` come with ids that cannot be right: synthesis stops and names the first one
+`staging` and `prod` come with ids that cannot be right: synthesis stops and names all of them
 until each is replaced. Rules and meanings of the fields stand in `infra/stage.py`,
 `infra/place.py` and `infra/api.py`.
 """
@@ -13,11 +13,10 @@ from dataclasses import replace
 
 from common.errors import UsageError
 from common.settings import Settings
+from infra.setting_forms import FILL_IN, WHERE, unfilled
 from infra.stage import Api, Existing, ExistingDatabase, Stage, Standalone, Subnet
 
 DEFAULT = "dev"
-FILL_IN = "FILL-IN"
-"""Stands where only you know the value."""
 
 
 def dev() -> Stage:
@@ -160,14 +159,24 @@ def _fill_in() -> Existing:
 STAGES: Mapping[str, Callable[[], Stage]] = {"dev": dev, "staging": staging, "prod": prod}
 
 
-def stage(name: str) -> Stage:
-    """The stage of this name. Raises UsageError: no such stage, or an id is not filled in."""
+def stage(name: str, *, as_it_is: bool = False) -> Stage:
+    """The stage of this name. Raises UsageError: no such stage, or ids are not filled in.
+
+    as_it_is: ids may be missing, as they do not matter to what it costs.
+    """
     if name not in STAGES:
         raise UsageError(
             f"stage must be one of {', '.join(STAGES)}, got {name!r}: "
             "give it as -c stage=prod, or make deploy STAGE=prod"
         )
     try:
-        return STAGES[name]()
+        with unfilled() as missing:
+            made = STAGES[name]()
     except UsageError as error:
         raise UsageError(f"stage {name}: {error}") from error
+    if missing and not as_it_is:
+        raise UsageError(
+            f"stage {name}: every id must be filled in, got {FILL_IN!r} for "
+            f"{', '.join(dict.fromkeys(missing))}: write yours into {WHERE}"
+        )
+    return made

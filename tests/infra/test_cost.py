@@ -91,7 +91,7 @@ def test_a_price_that_is_not_known_is_asked_for() -> None:
         estimate(large)
 
 
-def test_a_stage_that_is_not_filled_in_says_so_and_shows_no_figures() -> None:
+def test_what_a_stage_costs_is_known_before_its_ids_are_filled_in() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra.cost", "prod"],
         cwd=ROOT,
@@ -100,7 +100,5 @@ def test_a_stage_that_is_not_filled_in_says_so_and_shows_no_figures() -> None:
         text=True,
     )
 
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "error: stage prod: " in done.stderr
-    assert "write yours into infra/settings.py" in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("stage prod ")

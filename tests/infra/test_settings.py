@@ -11,7 +11,9 @@ import pytest
 from common.errors import UsageError
 from common.settings import Settings
 from infra import settings
-from infra.settings import DEFAULT, FILL_IN, STAGES, dev, stage
+from infra.app import silence
+from infra.setting_forms import FILL_IN
+from infra.settings import DEFAULT, STAGES, dev, stage
 from infra.stage import Api, Existing, ExistingDatabase, Stage, Standalone, Subnet
 from tests.architecture.code import ROOT
 from tests.infra.examples import (
@@ -280,9 +282,18 @@ def test_a_stage_is_frozen_and_has_no_hidden_default(kind: type) -> None:
 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
-def test_a_stage_that_nobody_filled_in_stops_and_names_the_file(name: str) -> None:
-    with pytest.raises(UsageError, match=f"^stage {name}: .*{FILL_IN}.*infra/settings.py"):
+def test_a_stage_that_nobody_filled_in_stops_and_names_file_and_every_id(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^stage {name}: .*{FILL_IN}.*infra/settings.py") as all_:
         stage(name)
+
+    names = ("account", "region", "vpc_id", "subnet_id", "zone", "host", "security_group_id")
+    for missing in (*names, "resource_id", "cluster_name"):
+        assert f"{missing} (like " in str(all_.value)
+
+
+def test_an_id_that_is_not_filled_in_is_no_id_elsewhere() -> None:
+    with pytest.raises(UsageError, match="vpc_id must look like"):
+        replace(EXISTING, vpc_id=FILL_IN)
 
 
 def test_an_unknown_stage_is_refused_with_those_that_there_are() -> None:
@@ -315,3 +326,8 @@ def test_the_app_ends_with_2_and_one_line_for_wrong_settings() -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("stage prod: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("emails", "warned"), [((), True), (("team@example.com",), False)])
+def test_a_stage_that_alerts_nobody_says_so(emails: Texts, warned: bool) -> None:
+    assert bool(silence(replace(dev(), alert_emails=emails))) is warned
