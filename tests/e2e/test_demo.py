@@ -51,7 +51,7 @@ def test_the_demo_reaches_the_end_of_its_story(tmp_path: Path) -> None:
         assert act["report"] is None or Path(act["report"]).exists()
     assert "1 tasks serve it" in acts[1]["reason"]
     absent = {name for name, value in acts[0].items() if value is None}
-    assert absent == KEYS - {"run_id", "state", "reason", "act", "exit"}
+    assert absent == KEYS - {"run_id", "state", "reason", "warnings", "act", "exit"}
 
     # And each act tells its own
     rejected, stopped, inconclusive = acts[4], acts[5], acts[6]
